@@ -1,0 +1,56 @@
+"""How long does it take to start?  `import fcm360w`, and `fcm360w.open("sim://")`, each in a fresh interpreter.
+
+    python benches/startup.py [--runs N] [--json]
+
+Wall time, medians of interleaved runs; the bare interpreter is measured beside and taken off.  Goals: 60 ms and 200 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+
+CASES = {
+    "bare interpreter": "pass",
+    "import fcm360w": "import fcm360w",
+    "import fcm360w, open sim://": "import fcm360w; fcm360w.open('sim://').close()",
+}
+GOALS = {"import fcm360w": 0.060, "import fcm360w, open sim://": 0.260}
+
+
+def measure(code: str) -> float:
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, cwd="/")
+    return time.perf_counter() - begin
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    times: dict[str, list[float]] = {name: [] for name in CASES}
+    for _ in range(options.runs):
+        for name, code in CASES.items():
+            times[name].append(measure(code))
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    bare = medians["bare interpreter"]
+    rows = [
+        {"case": name, "ms": round((medians[name] - bare) * 1000, 1), "goal_ms": goal * 1000, "of_goal": round((medians[name] - bare) / goal, 2)}
+        for name, goal in GOALS.items()
+    ]
+    if options.json:
+        print(json.dumps({"python": sys.version.split()[0], "bare_ms": round(bare * 1000, 1), "rows": rows}))
+    else:
+        print(f"Python {sys.version.split()[0]}, bare interpreter {bare * 1000:.1f} ms, taken off below")
+        for row in rows:
+            print(f"{row['case']:<30} {row['ms']:7.1f} ms   {row['of_goal']:.2f} of the goal")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Build `fcm360w._core`: the C core, called through cffi in API mode.
+
+setup.py runs this file from the project's root, so the paths below are relative to it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cffi import FFI
+
+SOURCES = [
+    "csrc/fcm_cpu.c",
+    "csrc/fcm_escape.c",
+    "csrc/fcm_frame.c",
+    "csrc/fcm_hex.c",
+    "csrc/fcm_hex_avx2.c",
+    "csrc/fcm_rule.c",
+    "csrc/fcm_watch.c",
+]
+HEADERS = ["csrc/fcm.h", "csrc/fcm_cpu.h", "csrc/fcm_hex.h", "csrc/fcm_rule.h", "csrc/fcm_time.h"]
+
+# cffi calls a plain function directly, but a pointer to one by way of libffi.
+CALLS = """
+static void fcm_hex_encode(const struct fcm_hex *hex, char *dst, const uint8_t *src, size_t len)
+{
+    hex->encode(dst, src, len);
+}
+
+static ptrdiff_t fcm_hex_decode(const struct fcm_hex *hex, uint8_t *dst, const char *src, size_t len)
+{
+    return hex->decode(dst, src, len);
+}
+"""
+CALLS_CDEF = """
+static void fcm_hex_encode(const struct fcm_hex *hex, char *dst, const uint8_t *src, size_t len);
+static ptrdiff_t fcm_hex_decode(const struct fcm_hex *hex, uint8_t *dst, const char *src, size_t len);
+"""
+
+
+def declarations(header: str) -> str:
+    """What is left of a header without its preprocessor lines, but for the numeric constants."""
+    header = re.sub(r"#ifdef __cplusplus.*?#endif\n", "", header, flags=re.DOTALL)
+    lines = []
+    for line in header.splitlines():
+        constant = re.match(r"#define (\w+) +\S", line)
+        if constant:
+            lines.append(f"#define {constant[1]} ...")
+        elif not line.startswith("#"):
+            lines.append(line)
+    return "\n".join(lines)
+
+
+ffibuilder = FFI()
+ffibuilder.cdef(declarations(Path(__file__).with_name("fcm.h").read_text(encoding="utf-8")) + CALLS_CDEF)
+ffibuilder.set_source(
+    "fcm360w._core", '#include "fcm.h"\n' + CALLS, sources=SOURCES, depends=HEADERS, include_dirs=["csrc"]
+)

@@ -1,0 +1,64 @@
+"""Host software for the Quectel FCM360W Wi-Fi/BLE module.
+
+    with fcm360w.open("serial:///dev/ttyUSB0?baud=2000000") as module:
+        module.wifi.join("hall", "open sesame")
+        with module.stream("10.0.0.9", 8009) as stream:
+            stream.sendall(data)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fcm360w.errors import (
+    CommandError,
+    CommandTimeout,
+    FCM360WError,
+    Overrun,
+    PeerClosed,
+    ProtocolError,
+    TransportError,
+    TransportLost,
+    TransportUnavailable,
+    UsageError,
+)
+from fcm360w.module import Module, open
+from fcm360w.steps import EscapePolicy, Until
+from fcm360w.streams import Stream
+
+if TYPE_CHECKING:
+    from fcm360w.aio import AsyncModule, AsyncStream, open_async
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AsyncModule",
+    "AsyncStream",
+    "CommandError",
+    "CommandTimeout",
+    "EscapePolicy",
+    "FCM360WError",
+    "Module",
+    "Overrun",
+    "PeerClosed",
+    "ProtocolError",
+    "Stream",
+    "TransportError",
+    "TransportLost",
+    "TransportUnavailable",
+    "Until",
+    "UsageError",
+    "open",
+    "open_async",
+]
+
+_ASYNC = {"AsyncModule", "AsyncStream", "open_async"}
+
+
+def __getattr__(name: str) -> Any:
+    """The asyncio half is imported when it is first named, since asyncio takes longer to import than all the rest."""
+    if name not in _ASYNC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from fcm360w import aio
+
+    return getattr(aio, name)

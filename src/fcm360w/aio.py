@@ -1,0 +1,346 @@
+"""The module for asyncio: the same flows and channels as module.py, with the event loop's way of waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from fcm360w.channel import ACCESS, Channel, Mode, Report
+from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
+from fcm360w.errors import PeerClosed, TransportLost, UsageError
+from fcm360w.events import Event, Lost
+from fcm360w.flows import sockets, start, wifi
+from fcm360w.module import READ_SIZE, check_mode, new_channel, new_link
+from fcm360w.ports import Port, open_port
+from fcm360w.steps import EscapePolicy, Until
+from fcm360w.streams import CLOSE_WAIT, writable_bytes
+from fcm360w.threads import IDLE_SLICE
+from fcm360w.turns import Turn, Turned, Turns, earlier, perform
+from fcm360w.wire import Flow, Reply
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+R = TypeVar("R")
+E = TypeVar("E", bound=Reply)
+
+
+async def open_async(url: str, escape: EscapePolicy | None = None) -> AsyncModule:
+    """As fcm360w.open, for asyncio.  Opening the port itself blocks; serial ports and sockets nearby take milliseconds."""
+    port = open_port(url)
+    try:
+        module = AsyncModule(port, escape)
+        await module.wake()
+    except BaseException:
+        port.close()
+        raise
+    return module
+
+
+class AsyncModule:
+    """A module behind a port, in one event loop.  Tasks' commands are served in the order they were asked for."""
+
+    def __init__(self, port: Port, escape: EscapePolicy | None = None) -> None:
+        self._port = port
+        self._link = new_link(port, escape, time.monotonic())
+        self._loop = asyncio.get_running_loop()
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._scratch = memoryview(bytearray(READ_SIZE))
+        self._streams: list[AsyncStream] = []
+        self._fd = port.fileno()
+        self._reading = self._writing = False
+        self.found = start.Found()
+        self.wifi = AsyncWifi(self)
+        self._watch_reads()
+
+    @property
+    def url(self) -> str:
+        return self._port.url
+
+    @property
+    def baud(self) -> int | None:
+        """Bit rate of the wire; None if the port does not know it."""
+        return self._port.baud
+
+    async def run(self, flow: Flow[R]) -> R:
+        """As Module.run.  A task that is cancelled leaves the link usable."""
+        return await self.drive(perform(self._link, flow))
+
+    async def wake(self) -> start.Found:
+        """As Module.wake."""
+        self.found = await self.drive(perform(self._link, start.wake(self._link.policy), trusting=True))
+        return self.found
+
+    async def wait(self, kind: type[E], timeout: float) -> E | None:
+        """As Module.wait."""
+        return await self.run(Until(kind, timeout))
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Unsolicited lines and incidents as they come, until the port is lost or closed."""
+        while True:
+            while event := self._link.events.take():
+                yield event
+                if isinstance(event.row, Lost):
+                    return
+            await self._changed(None)
+
+    async def stream(self, host: str, port: int, mode: Mode = "transparent") -> AsyncStream:
+        """As Module.stream."""
+        check_mode(mode)
+        connect_id = await self.run(sockets.connect(host, port, ACCESS[mode]))
+        stream = AsyncStream(self, new_channel(self._link, connect_id, mode))
+        self._streams.append(stream)
+        return stream
+
+    def forget(self, stream: AsyncStream) -> None:
+        """A stream was closed."""
+        if stream in self._streams:
+            self._streams.remove(stream)
+
+    async def close(self) -> None:
+        """Close what streams are open, leave data mode, release the port."""
+        try:
+            for stream in tuple(self._streams):
+                if self._link.error is None:
+                    await stream.close()
+        finally:
+            self._unwatch()
+            self._port.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        if error is None:
+            await self.close()
+            return
+        try:
+            await self.close()
+        except (OSError, UsageError) as second:
+            error.add_note(f"closing the module failed too: {second}")
+
+    # ---- turns
+
+    @staticmethod
+    def clock() -> float:
+        """The time that deadlines of turns are in."""
+        return time.monotonic()
+
+    async def drive(self, turns: Turns[R]) -> R:
+        """Perform turns to their end in this task."""
+        self._link.tick(time.monotonic())
+        try:
+            turn = next(turns)
+            while True:
+                try:
+                    turned = await self._turn(turn)
+                except BaseException as error:
+                    turn = turns.throw(error)
+                else:
+                    turn = turns.send(turned)
+        except StopIteration as stop:
+            result: R = stop.value
+            return result
+        finally:
+            self._notify()
+
+    async def _turn(self, turn: Turn) -> Turned:
+        link = self._link
+        link.check()
+        wrote = self._write(turn.write)
+        if wrote:
+            await asyncio.sleep(0)
+        else:
+            self._watch_reads()
+            self._watch_writes(bool(link.out) or turn.write is not None)
+            await self._changed(earlier(turn.deadline, link.deadline()))
+        link.check()
+        link.tick(time.monotonic())
+        return Turned(wrote)
+
+    async def _changed(self, deadline: float | None) -> None:
+        """Wait until bytes have moved, another task changed the link, or it is time."""
+        future = self._loop.create_future()
+        self._waiting.add(future)
+        seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not self._reading and self._fd < 0:
+            seconds = IDLE_SLICE if seconds is None else min(seconds, IDLE_SLICE)
+        timer = None if seconds is None else self._loop.call_later(seconds, _settle, future)
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
+            if timer:
+                timer.cancel()
+        if self._fd < 0:
+            self._on_readable()
+
+    def _notify(self) -> None:
+        for future in tuple(self._waiting):
+            _settle(future)
+
+    def _write(self, payload: memoryview | None) -> int:
+        """Write what the link has to say, then payload as far as the guard allows; how much payload went."""
+        link, count = self._link, 0
+        try:
+            if link.out:
+                link.wrote(self._port.write(link.out, 0), time.monotonic())
+            allowed = link.may_send(payload) if payload is not None and not link.out else 0
+            if allowed and payload is not None:
+                count = self._port.write(payload[:allowed], 0)
+                link.data_sent(payload[:count], time.monotonic())
+        except TransportLost as error:
+            self._lost(error)
+            link.check()
+        return count
+
+    def _on_readable(self) -> None:
+        link = self._link
+        if not link.has_room:
+            self._unwatch_reads()
+            return
+        try:
+            count = self._port.readinto(self._scratch, 0)
+        except TransportLost as error:
+            self._lost(error)
+            return
+        if count:
+            link.receive(self._scratch[:count], time.monotonic())
+            self._notify()
+
+    def _on_writable(self) -> None:
+        self._watch_writes(False)
+        self._notify()
+
+    def _lost(self, error: TransportLost) -> None:
+        self._unwatch()
+        self._link.lost(error, time.monotonic())
+        self._notify()
+
+    def _watch_reads(self) -> None:
+        if not self._reading and self._fd >= 0 and self._link.error is None and self._link.has_room:
+            self._loop.add_reader(self._fd, self._on_readable)
+            self._reading = True
+
+    def _unwatch_reads(self) -> None:
+        if self._reading:
+            self._loop.remove_reader(self._fd)
+            self._reading = False
+
+    def _watch_writes(self, wanted: bool) -> None:
+        if wanted == self._writing or self._fd < 0:
+            return
+        if wanted:
+            self._loop.add_writer(self._fd, self._on_writable)
+        else:
+            self._loop.remove_writer(self._fd)
+        self._writing = wanted
+
+    def _unwatch(self) -> None:
+        self._unwatch_reads()
+        self._watch_writes(False)
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class AsyncStream:
+    """As Stream, for asyncio.  One task may send while another receives."""
+
+    def __init__(self, module: AsyncModule, channel: Channel) -> None:
+        self._module = module
+        self._channel = channel
+        self._timeout: float | None = None
+
+    @property
+    def connect_id(self) -> int:
+        """The module's socket id, 0 to 11."""
+        return self._channel.connect_id
+
+    @property
+    def sent(self) -> int:
+        return self._channel.sent
+
+    @property
+    def received(self) -> int:
+        return self._channel.received
+
+    @property
+    def report(self) -> Report | None:
+        return self._channel.report
+
+    def settimeout(self, seconds: float | None) -> None:
+        """As Stream.settimeout."""
+        self._timeout = seconds
+
+    async def sendall(self, data: Buffer) -> None:
+        """As Stream.sendall."""
+        await self._module.drive(self._channel.send(memoryview(data).cast("B"), self._deadline()))
+
+    async def recv_into(self, buffer: Buffer, nbytes: int = 0) -> int:
+        """As Stream.recv_into."""
+        view = writable_bytes(buffer, nbytes)
+        return await self._module.drive(self._channel.receive_into(view, self._deadline())) if view else 0
+
+    async def recv(self, size: int) -> bytes:
+        """As Stream.recv."""
+        buffer = bytearray(size)
+        count = await self.recv_into(buffer)
+        return bytes(memoryview(buffer)[:count])
+
+    async def close(self, wait: float = CLOSE_WAIT) -> Report:
+        """As Stream.close."""
+        try:
+            return await self._module.drive(self._channel.close(wait))
+        finally:
+            self._module.forget(self)
+
+    def _deadline(self) -> float | None:
+        return None if self._timeout is None else self._module.clock() + self._timeout
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Close.  PeerClosed if some of what was sent was not acknowledged."""
+        if error is None:
+            report = await self.close()
+            if report.uncertain:
+                raise PeerClosed(report.sent, report.acknowledged, report.uncertain)
+            return
+        try:
+            await self.close()
+        except (OSError, UsageError) as second:
+            error.add_note(f"closing the stream failed too: {second}")
+
+
+class AsyncWifi:
+    """As Wifi, for asyncio."""
+
+    def __init__(self, module: AsyncModule) -> None:
+        self._module = module
+
+    async def join(self, ssid: str, password: str | None = None, timeout: float = 30.0) -> Addresses:
+        """As Wifi.join."""
+        return await self._module.run(wifi.join(ssid, password, timeout))
+
+    async def leave(self) -> None:
+        """As Wifi.leave."""
+        await self._module.run(wifi.leave())
+
+    async def hotspot(self) -> Hotspot:
+        """As Wifi.hotspot."""
+        return await self._module.run(GetHotspot())
+
+    async def addresses(self) -> Addresses:
+        """As Wifi.addresses."""
+        return await self._module.run(GetAddresses())

@@ -1,0 +1,274 @@
+"""A socket of the module as a byte stream, without I/O: what streams do, as generators of turns.
+
+Transparent: the serial port is the stream, nothing else can run, and the end is in-band.  Push and buffer: each piece
+is a command with a counted payload, other commands and sockets go on beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from fcm360w.commands.tcp import MAX_READ, MAX_SEND, Access, Closed, Data, Read, Received, Send, Sent
+from fcm360w.errors import CommandError, Overrun, PeerClosed, UsageError
+from fcm360w.escape import Verdict
+from fcm360w.events import Event
+from fcm360w.flows.leave import confirm, leave
+from fcm360w.flows.sockets import close, explained, settle
+from fcm360w.link import Link
+from fcm360w.states import State
+from fcm360w.steps import Pause, Steps
+from fcm360w.turns import Turn, Turns, earlier, perform
+
+Mode = Literal["transparent", "push", "buffer"]
+ACCESS: dict[Mode, Access] = {
+    "transparent": Access.TRANSPARENT,
+    "push": Access.PUSH,
+    "buffer": Access.BUFFER,
+}
+CLOSED_CODE = 565
+PUSH_INBOX = 4 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What became of a stream's bytes.  `acknowledged` by the peer's network stack; None if the module did not say."""
+
+    sent: int
+    acknowledged: int | None
+    received: int
+
+    @property
+    def uncertain(self) -> int:
+        return self.sent - self.acknowledged if self.acknowledged is not None else 0
+
+
+class Channel:
+    """What the two kinds share."""
+
+    sent = 0
+    received = 0
+
+    def __init__(self, link: Link, connect_id: int) -> None:
+        self.link = link
+        self.connect_id = connect_id
+        self.ended = False
+        self.report: Report | None = None
+
+    def receive_into(self, buffer: memoryview, deadline: float | None) -> Turns[int]:
+        """At least one byte into the buffer.  TimeoutError at the deadline; PeerClosed once all that came is read."""
+        raise TypeError
+
+    def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
+        """All of the data.  TimeoutError at the deadline: what `sent` says has gone, the rest has not."""
+        raise TypeError
+
+    def close(self, seconds: float) -> Turns[Report]:
+        """Wait for the peer's acknowledgement, at most `seconds`, and free the socket."""
+        raise TypeError
+
+    def _check(self) -> None:
+        self.link.check()
+        if self.report and not self.ended:
+            raise UsageError("the stream is closed")
+
+    def _expired(self, deadline: float | None, what: str) -> None:
+        if deadline is not None and self.link.now >= deadline:
+            raise TimeoutError(f"{what} timed out")
+
+    def _conclude(self, count: Sent | None) -> Report:
+        acknowledged = min(count.ackedbytes, self.sent) if count else None
+        self.report = Report(self.sent, acknowledged, self.received)
+        return self.report
+
+    def _finish(self, seconds: float) -> Steps[Report]:
+        """Last count, close: for a socket in command mode."""
+        count = yield from settle(self.connect_id, seconds)
+        yield from close(self.connect_id)
+        return self._conclude(count)
+
+    def _peer_closed(self) -> Turns[PeerClosed]:
+        """The error that says so, with figures that are asked for once."""
+        if self.report is None:
+            yield from perform(self.link, self._finish(0.0))
+        report = self.report
+        assert report is not None
+        return PeerClosed(report.sent, report.acknowledged, report.uncertain)
+
+
+class Transparent(Channel):
+    """The serial port as the stream."""
+
+    def __init__(self, link: Link, connect_id: int) -> None:
+        super().__init__(link, connect_id)
+        assert link.data is not None
+        self.data = link.data
+        self._settling = False
+
+    @property
+    def sent(self) -> int:  # type: ignore[override]
+        return self.data.sent
+
+    @property
+    def received(self) -> int:  # type: ignore[override]
+        return self.data.received
+
+    def receive_into(self, buffer: memoryview, deadline: float | None) -> Turns[int]:
+        link = self.link
+        while True:
+            yield from self._settle()
+            if count := self.data.take_into(buffer):
+                return count
+            if self.ended:
+                raise (yield from self._peer_closed())
+            self._check()
+            direct = buffer if link.in_place else None
+            turned = yield Turn(read=direct, deadline=deadline)
+            if turned.read:
+                return turned.read
+            if not self.data.inbox:
+                self._expired(deadline, "receiving")
+
+    def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
+        link = self.link
+        while data:
+            yield from self._settle()
+            if self.ended:
+                raise (yield from self._peer_closed())
+            self._check()
+            allowed = link.may_send(data)
+            until = earlier(self.data.guard.deadline, deadline)
+            turned = yield Turn(write=data[:allowed] if allowed else None, deadline=until)
+            data = data[turned.wrote :]
+            if data:
+                self._expired(deadline, "sending")
+
+    def _settle(self) -> Turns[None]:
+        """If NO CARRIER is suspected and silence has followed it, find out whether it is."""
+        link = self.link
+        if link.state is not State.SUSPECT or self.data.watch.verdict is not Verdict.SILENT or self._settling:
+            return
+        self._settling = True
+        try:
+            self.ended = yield from perform(link, confirm(link.policy))
+        finally:
+            self._settling = False
+        if link.data and link.data is not self.data:
+            link.data.adopt(self.data)
+            self.data = link.data
+
+    def close(self, seconds: float) -> Turns[Report]:
+        if self.report:
+            return self.report
+        if self.ended:
+            return (yield from perform(self.link, self._finish(seconds)))
+        return (yield from perform(self.link, self._leave(seconds)))
+
+    def _leave(self, seconds: float) -> Steps[Report]:
+        alive = yield from leave(self.link.policy)
+        self.ended = not alive
+        return (yield from self._finish(seconds))
+
+
+class Commanded(Channel):
+    """A counted payload a command: push and buffer mode."""
+
+    def __init__(self, link: Link, connect_id: int, push: bool) -> None:
+        super().__init__(link, connect_id)
+        self.push = push
+        self.inbox = bytearray()
+        self.inbox_high_water = 0
+        self.dropped = 0
+        self._waiting = False
+        link.sinks.append(self.take)
+
+    def take(self, event: Event) -> bool:
+        """Whether a line is this socket's; if so it is dealt with."""
+        row = event.row
+        if isinstance(row, Received) and row.connect_id == self.connect_id:
+            self._take_data(row)
+        elif isinstance(row, Closed) and row.connect_id == self.connect_id:
+            self.ended = self._waiting = True
+        else:
+            return False
+        return True
+
+    def _take_data(self, row: Received) -> None:
+        self._waiting = True
+        if row.data is None:
+            return
+        room = 0 if self.dropped else max(0, PUSH_INBOX - len(self.inbox))
+        self.dropped += max(0, len(row.data) - room)
+        self.inbox += row.data[:room]
+        self.received += len(row.data)
+        self.inbox_high_water = max(self.inbox_high_water, len(self.inbox))
+
+    def receive_into(self, buffer: memoryview, deadline: float | None) -> Turns[int]:
+        while True:
+            if self.inbox:
+                return self._take_into(buffer)
+            if self.dropped:
+                dropped, self.dropped = self.dropped, 0
+                raise Overrun(f"{dropped} bytes of pushed data were dropped: nobody read them; use buffer mode")
+            self._check()
+            if self._waiting and not self.push:
+                yield from self._fetch(len(buffer))
+                continue
+            if self.ended:
+                raise (yield from self._peer_closed())
+            self._expired(deadline, "receiving")
+            yield Turn(deadline=deadline)
+
+    def _fetch(self, size: int) -> Turns[None]:
+        """Read what the module holds.  It announces data once, so reading goes on until there are none."""
+        if self.report:
+            self._waiting = False
+            return
+        data: Data = yield from perform(self.link, explained(Read(self.connect_id, min(size, MAX_READ))))
+        self.inbox += data.data
+        self.received += len(data.data)
+        self._waiting = bool(data.data)
+
+    def _take_into(self, buffer: memoryview) -> int:
+        count = min(len(buffer), len(self.inbox))
+        buffer[:count] = self.inbox[:count]
+        del self.inbox[:count]
+        return count
+
+    def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
+        pause = 0.02
+        while data:
+            if self.ended:
+                raise (yield from self._peer_closed())
+            self._check()
+            self._expired(deadline, "sending")
+            piece = bytes(data[:MAX_SEND])
+            if (yield from self._send_piece(piece)):
+                data, pause = data[len(piece) :], 0.02
+                self.sent += len(piece)
+            else:
+                yield from perform(self.link, _wait(pause))
+                pause = min(pause * 2, 0.5)
+
+    def _send_piece(self, piece: bytes) -> Turns[bool]:
+        try:
+            return (yield from perform(self.link, explained(Send(self.connect_id, piece))))
+        except CommandError as error:
+            if error.code != CLOSED_CODE and not self.ended:
+                raise
+            self.ended = True
+            return False
+
+    def close(self, seconds: float) -> Turns[Report]:
+        if self.report is None:
+            try:
+                yield from perform(self.link, self._finish(seconds))
+            finally:
+                if self.take in self.link.sinks:
+                    self.link.sinks.remove(self.take)
+        assert self.report is not None
+        return self.report
+
+
+def _wait(seconds: float) -> Steps[None]:
+    yield Pause(seconds)

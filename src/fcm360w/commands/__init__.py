@@ -1,0 +1,59 @@
+"""The command table, one module per chapter of the manual; this file says where each row lives.
+
+Chapters are imported when one of their rows is first needed.  What the framer and the dispatch of lines need at start
+stands here as literals, which a test compares with the rows.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from fcm360w.framer import Rule, Start
+from fcm360w.wire import Command, Reply
+
+CHAPTERS = ("system", "wifi", "tcp")
+
+# Lines that announce a payload.  The first UNSOLICITED of them may come at any time and are always armed; the others
+# only while a command that they answer is pending.
+RULES: Mapping[str, Rule] = {
+    "recv": Rule('+QIURC: "recv",', Start.AFTER_LINE, field=1, max=1500),
+    "data": Rule("+QIRD: ", Start.AFTER_LINE, field=0, max=1500),
+    "connect": Rule("CONNECT", Start.RAW),
+}
+UNSOLICITED = 1
+
+# Lines that come unasked, by name and lower-case key.
+URCS: Mapping[tuple[str, str], str] = {
+    ("+QSTASTAT", ""): "wifi:StationEvent",
+    ("+QIURC", "recv"): "tcp:Received",
+    ("+QIURC", "closed"): "tcp:Closed",
+    ("+QIURC", "incoming"): "tcp:Incoming",
+    ("+QIURC", "incoming full"): "tcp:IncomingFull",
+    ("+QIOPEN", ""): "tcp:Opened",
+    ("ready", ""): "system:Booted",
+    ("RDY", ""): "system:Booted",
+}
+
+
+def chapter(name: str) -> Any:
+    """Import a chapter."""
+    return importlib.import_module(f"fcm360w.commands.{name}")
+
+
+def urc(name: str, key: str) -> type[Reply] | None:
+    """The row of an unsolicited line, or None."""
+    where = URCS.get((name, key.lower())) or URCS.get((name, ""))
+    if where is None:
+        return None
+    module, _, row = where.partition(":")
+    found: type[Reply] = vars(chapter(module))[row]
+    return found
+
+
+def rows(name: str) -> list[type[Any]]:
+    """Every row of a chapter, in the order of the file."""
+    module = chapter(name)
+    own = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
+    return [value for value in own if issubclass(value, (Command, Reply))]

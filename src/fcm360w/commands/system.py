@@ -1,0 +1,78 @@
+"""The module itself (manual 1.2, 2.1.1 to 2.1.5): is it there, what is it, echo, restart, speed."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Annotated, Self
+
+from fcm360w.wire import BARE, Command, Note, Range, Reply
+
+
+class Switch(IntEnum):
+    """Off or on."""
+
+    OFF, ON = 0, 1
+
+
+class Attention(Command[None], ref="1.2", form="exec"):
+    """Bare ``AT``: answered with OK by a module in command mode."""
+
+
+class BasicEcho(Command[None], at="E", ref="1.2"):
+    """``ATE0`` or ``ATE1``, the basic form of Echo.  A module may answer ERROR to the first one after power-up."""
+
+    enable: Switch
+
+    def line(self, mask: bool = False) -> str:
+        return f"ATE{int(self.enable)}"
+
+
+class Restart(Command[None], at="+QRST", ref="2.1.1", form="exec"):
+    """Restart the module.  Booted follows; nothing else is answered before it."""
+
+
+class Booted(Reply, at="ready", ref="2.1.1"):
+    """The module has started.  The manual prints no such line; some firmware says RDY."""
+
+    @classmethod
+    def read(cls, text: str, data: bytes | None = None) -> Self:
+        return cls()
+
+
+class Version(Reply, at="+QVERSION", ref="2.1.2"):
+    """Firmware version; the one string that carries no quotes."""
+
+    version: Annotated[str, BARE]
+
+    @classmethod
+    def read(cls, text: str, data: bytes | None = None) -> Self:
+        return cls(text)
+
+
+class GetVersion(Command[Version], at="+QVERSION", ref="2.1.2", form="exec"):
+    """Report the firmware version."""
+
+
+class Echo(Command[None], at="+QECHO", ref="2.1.3"):
+    """Switch the echo of command lines.  Saved in the module."""
+
+    enable: Switch = Switch.OFF
+
+
+class BaudRate(Reply, at="+QSETBAND", ref="2.1.5"):
+    """The speed of the serial port, in bit/s."""
+
+    baud_rate: Annotated[int, Range(1200, 2_000_000, "bit/s")]
+
+
+class GetBaudRate(Command[BaudRate], at="+QSETBAND", ref="2.1.5", form="read"):
+    """Report the speed of the serial port."""
+
+
+class SetBaudRate(Command[None], at="+QSETBAND", ref="2.1.5"):
+    """Change the speed of the serial port.  OK still comes at the old one."""
+
+    baud_rate: Annotated[int, Range(1200, 2_000_000, "bit/s")]
+    save: Annotated[Switch, Note("W5")] = Switch.OFF
+
+

@@ -1,0 +1,64 @@
+"""Open and close a socket, and ask how much of what was sent has arrived."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TypeVar
+
+from fcm360w.commands.tcp import Access, Close, GetLastError, GetSent, ListSockets, Open, Sent, Service
+from fcm360w.errors import CommandError, CommandTimeout, UsageError
+from fcm360w.steps import Pause, Steps
+from fcm360w.wire import Command
+
+R = TypeVar("R")
+IDS = range(12)
+
+
+def explained(command: Command[R]) -> Steps[R]:
+    """Run a socket command; if it is refused without a code, ask the module for it."""
+    try:
+        return (yield from command)
+    except CommandError as error:
+        if error.code is not None or error.result != "ERROR":
+            raise
+        last = yield from GetLastError()
+        raise CommandError(error.command, error.result, last.err, last.errcode_description, error.section) from error
+
+
+def connect(host: str, port: int, access: Access, service: Service = Service.TCP) -> Steps[int]:
+    """Open a client socket under the lowest free id, which is returned.
+
+    CommandError with the socket code if it fails; CommandTimeout, and the id freed, if nothing comes in 150 s.
+    """
+    Open(0, service, host, port, 0, access).line()
+    used = {info.connect_id for info in (yield from ListSockets())}
+    free = next((number for number in IDS if number not in used), None)
+    if free is None:
+        raise UsageError("all twelve sockets of the module are in use: close one first (manual 2.3.2)")
+    try:
+        yield from explained(Open(free, service, host, port, 0, access))
+    except CommandTimeout:
+        with contextlib.suppress(CommandError, CommandTimeout):
+            yield from Close(free)
+        raise
+    return free
+
+
+def close(connect_id: int) -> Steps[None]:
+    """Close a socket; one that is closed already is no error."""
+    with contextlib.suppress(CommandError):
+        yield from Close(connect_id)
+
+
+def settle(connect_id: int, seconds: float) -> Steps[Sent | None]:
+    """Wait until the peer has acknowledged all that was sent, at most `seconds`; the last count, None if unknown."""
+    waited, pause = 0.0, 0.01
+    while True:
+        try:
+            count = yield from GetSent(connect_id)
+        except CommandError:
+            return None
+        if not count.unackedbytes or waited >= seconds:
+            return count
+        yield Pause(pause)
+        waited, pause = waited + pause, min(pause * 2, 0.2)

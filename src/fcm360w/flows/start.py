@@ -1,0 +1,78 @@
+"""Find out where the module is, and bring it to command mode."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+
+from fcm360w.commands.system import Attention, BasicEcho, Echo, Switch
+from fcm360w.commands.tcp import Close, ListSockets
+from fcm360w.errors import CommandError, CommandTimeout, ProtocolError
+from fcm360w.flows.leave import escape
+from fcm360w.steps import EscapePolicy, Pause, Steps, Within
+
+PROBE = 0.3
+BOOT = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What an opened module had to be brought out of."""
+
+    data_mode: bool = False
+    sockets: tuple[int, ...] = ()
+
+
+def probe(seconds: float = PROBE) -> Steps[bool]:
+    """Whether the module answers in command mode.  ERROR is an answer too: half a line of an earlier owner was there."""
+    for _ in range(2):
+        try:
+            yield from Within(Attention(), seconds)
+        except CommandTimeout:
+            return False
+        except CommandError:
+            continue
+        return True
+    return False
+
+
+def wake(policy: EscapePolicy) -> Steps[Found]:
+    """Bring a module of unknown state to command mode, echo off, no socket open.
+
+    A probe may reach the peer of a transparent socket that an earlier owner left open; that stream ended with its owner.
+    ProtocolError if the module neither answers nor leaves data mode within the time it needs to boot.
+    """
+    left, waited = False, 0.0
+    while not (yield from probe()):
+        if waited > BOOT:
+            raise ProtocolError("the module does not answer AT: check wiring, baud rate and power")
+        left = (yield from escape(policy)) or left
+        waited += PROBE + policy.before + policy.after + policy.answer
+    yield from _quiet_echo()
+    sockets = yield from _close_all()
+    return Found(left, sockets)
+
+
+def _quiet_echo() -> Steps[None]:
+    """Some firmware refuses the first ATE0 after power-up, so both ways are tried and neither must succeed."""
+    for command in (BasicEcho(Switch.OFF), Echo(Switch.OFF)):
+        with contextlib.suppress(CommandError):
+            yield from command
+
+
+def _close_all() -> Steps[tuple[int, ...]]:
+    try:
+        sockets = yield from ListSockets()
+    except CommandError:
+        return ()
+    for info in sockets:
+        with contextlib.suppress(CommandError):
+            yield from Close(info.connect_id)
+    return tuple(info.connect_id for info in sockets)
+
+
+def resync() -> Steps[None]:
+    """After a time-out: make sure that no answer to the old command is still to come."""
+    while not (yield from probe(1.0)):
+        raise CommandTimeout("AT", 2.0, Attention.ref)
+    yield Pause(0.1)

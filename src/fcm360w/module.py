@@ -1,0 +1,251 @@
+"""The module for programs with threads: `open()`, `Module` and its faces."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from types import TracebackType
+from typing import Self, TypeVar
+
+from fcm360w.channel import ACCESS, Channel, Commanded, Mode, Transparent
+from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
+from fcm360w.errors import TransportLost, UsageError
+from fcm360w.events import Event
+from fcm360w.flows import sockets, start, wifi
+from fcm360w.link import Link
+from fcm360w.ports import Port, open_port
+from fcm360w.steps import EscapePolicy, Until
+from fcm360w.streams import Stream
+from fcm360w.threads import Waiters
+from fcm360w.turns import Turn, Turned, Turns, earlier, perform
+from fcm360w.wire import Flow, Reply
+
+R = TypeVar("R")
+E = TypeVar("E", bound=Reply)
+WIRE_LOG = logging.getLogger("fcm360w.wire")
+READ_SIZE = 65536
+
+
+def open(url: str, escape: EscapePolicy | None = None) -> Module:
+    """Open a port and bring the module behind it to command mode, whatever state an earlier owner left it in.
+
+    Takes milliseconds if the module answers, seconds if it must be brought out of data mode.  `escape` is the guard
+    of transparent mode; the default is the manual's second with the port's own slack.
+    UsageError for a bad URL, TransportUnavailable if it cannot be opened, ProtocolError if nothing answers.
+    """
+    port = open_port(url)
+    try:
+        module = Module(port, escape)
+        module.wake()
+    except BaseException:
+        port.close()
+        raise
+    return module
+
+
+def new_link(port: Port, escape: EscapePolicy | None, now: float) -> Link:
+    """A link for a port, its wire traced to the log if that is wanted."""
+    link = Link(now, escape or EscapePolicy(slack=port.slack), port.baud)
+    if WIRE_LOG.isEnabledFor(logging.DEBUG):
+        link.trace = lambda direction, text: WIRE_LOG.debug("%s %s", direction, text)
+    return link
+
+
+def new_channel(link: Link, connect_id: int, mode: Mode) -> Channel:
+    """The channel of a socket that was just opened."""
+    return Transparent(link, connect_id) if mode == "transparent" else Commanded(link, connect_id, mode == "push")
+
+
+def check_mode(mode: str) -> None:
+    """UsageError for a mode that is none."""
+    if mode not in ACCESS:
+        raise UsageError(f"mode {mode!r} is not one of {', '.join(ACCESS)}")
+
+
+class Module:
+    """A module behind a port.  Any thread may call; commands are served in the order they were asked for."""
+
+    def __init__(self, port: Port, escape: EscapePolicy | None = None) -> None:
+        self._port = port
+        self._link = new_link(port, escape, time.monotonic())
+        self._lock = threading.Lock()
+        self._waiters = Waiters(port.fileno(), self._lock)
+        self._scratch = memoryview(bytearray(READ_SIZE))
+        self._streams: list[Stream] = []
+        self.found = start.Found()
+        self.wifi = Wifi(self)
+
+    @property
+    def url(self) -> str:
+        return self._port.url
+
+    @property
+    def baud(self) -> int | None:
+        """Bit rate of the wire; None if the port does not know it."""
+        return self._port.baud
+
+    def run(self, flow: Flow[R]) -> R:
+        """Run a command, or a flow of them, to its result.
+
+        UsageError before anything is sent if a parameter is out of bounds; CommandError if the module refuses;
+        CommandTimeout if it does not answer in the manual's time; TransportLost if the port is gone.
+        """
+        return self.drive(perform(self._link, flow))
+
+    def wake(self) -> start.Found:
+        """Bring the module to command mode, echo off, no socket open; what had to be done is also in `found`."""
+        self.found = self.drive(perform(self._link, start.wake(self._link.policy), trusting=True))
+        return self.found
+
+    def wait(self, kind: type[E], timeout: float) -> E | None:
+        """Wait for an unsolicited line of a kind; one that came earlier and was not taken counts.  None: it did not."""
+        return self.run(Until(kind, timeout))
+
+    def events(self) -> list[Event]:
+        """Take all unsolicited lines and incidents that have come and nobody has taken."""
+        with self._lock:
+            taken = []
+            while event := self._link.events.take():
+                taken.append(event)
+            return taken
+
+    def stream(self, host: str, port: int, mode: Mode = "transparent") -> Stream:
+        """Open a TCP connection as a byte stream.
+
+        Transparent is the fastest, and leaves room for nothing else on the link; push and buffer go on beside other
+        commands.  CommandError with the socket code if the connection fails (manual 2.3.2, 5).
+        """
+        check_mode(mode)
+        connect_id = self.run(sockets.connect(host, port, ACCESS[mode]))
+        with self._lock:
+            stream = Stream(self, new_channel(self._link, connect_id, mode))
+        self._streams.append(stream)
+        return stream
+
+    def forget(self, stream: Stream) -> None:
+        """A stream was closed."""
+        if stream in self._streams:
+            self._streams.remove(stream)
+
+    def close(self) -> None:
+        """Close what streams are open, leave data mode, release the port."""
+        try:
+            for stream in tuple(self._streams):
+                if self._link.error is None:
+                    stream.close()
+        finally:
+            with self._lock:
+                self._waiters.close()
+            self._port.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if error is None:
+            self.close()
+            return
+        try:
+            self.close()
+        except (OSError, UsageError) as second:
+            error.add_note(f"closing the module failed too: {second}")
+
+    # ---- turns
+
+    @staticmethod
+    def clock() -> float:
+        """The time that deadlines of turns are in."""
+        return time.monotonic()
+
+    def drive(self, turns: Turns[R]) -> R:
+        """Perform turns to their end in this thread."""
+        with self._lock:
+            self._link.tick(time.monotonic())
+            try:
+                turn = next(turns)
+                while True:
+                    try:
+                        turned = self._turn(turn)
+                    except BaseException as error:
+                        turn = turns.throw(error)
+                    else:
+                        turn = turns.send(turned)
+            except StopIteration as stop:
+                result: R = stop.value
+                return result
+            finally:
+                self._waiters.notify()
+
+    def _turn(self, turn: Turn) -> Turned:
+        try:
+            return self._move(turn)
+        except TransportLost as error:
+            self._link.lost(error, time.monotonic())
+            self._link.check()
+            raise
+
+    def _move(self, turn: Turn) -> Turned:
+        link = self._link
+        self._flush()
+        writing = bool(link.out) or turn.write is not None
+        deadline = earlier(turn.deadline, link.deadline())
+        seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+        readable, writable = self._waiters.wait(link.has_room, writing, seconds)
+        link.check()
+        wrote = read = 0
+        if writable:
+            self._flush()
+            wrote = self._write(turn.write) if turn.write is not None and not link.out else 0
+        if readable:
+            read = self._read(turn.read)
+        link.tick(time.monotonic())
+        return Turned(wrote, read)
+
+    def _flush(self) -> None:
+        link = self._link
+        if link.out:
+            link.wrote(self._port.write(link.out, 0), time.monotonic())
+
+    def _write(self, data: memoryview) -> int:
+        allowed = self._link.may_send(data)
+        if not allowed:
+            return 0
+        count = self._port.write(data[:allowed], 0)
+        if count:
+            self._link.data_sent(data[:count], time.monotonic())
+        return count
+
+    def _read(self, into: memoryview | None) -> int:
+        link = self._link
+        if into is not None and link.in_place:
+            count = self._port.readinto(into, 0)
+            return link.receive_in_place(into[:count], time.monotonic()) if count else 0
+        count = self._port.readinto(self._scratch, 0)
+        if count:
+            link.receive(self._scratch[:count], time.monotonic())
+            self._waiters.notify()
+        return 0
+
+
+class Wifi:
+    """Station side of Wi-Fi (manual 2.1)."""
+
+    def __init__(self, module: Module) -> None:
+        self._module = module
+
+    def join(self, ssid: str, password: str | None = None, timeout: float = 30.0) -> Addresses:
+        """Join a hotspot and wait for an address.  CommandError: absent or refused; CommandTimeout after `timeout` s."""
+        return self._module.run(wifi.join(ssid, password, timeout))
+
+    def leave(self) -> None:
+        """Leave the hotspot."""
+        self._module.run(wifi.leave())
+
+    def hotspot(self) -> Hotspot:
+        """The hotspot the station is joined to.  CommandError if none."""
+        return self._module.run(GetHotspot())
+
+    def addresses(self) -> Addresses:
+        """The station's addresses; 0.0.0.0 while it has none."""
+        return self._module.run(GetAddresses())

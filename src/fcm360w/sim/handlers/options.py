@@ -1,0 +1,42 @@
+"""Options of configuration commands, all alike: ask, set, and tell what can be set."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from fcm360w.sim.handlers import handles
+from fcm360w.sim.module import Module
+from fcm360w.sim.parser import options_of
+from fcm360w.sim.steps import Answer, Printed
+from fcm360w.wire import Ask, Command, Field, Get, Range, Set, Setting
+
+
+@handles(Get)
+def get(module: Module, command: Get[Setting]) -> Answer:
+    return (module.setting(command.setting),)
+
+
+@handles(Set)
+def put(module: Module, command: Set[Setting]) -> Answer:
+    module.change(command.setting)
+    return ()
+
+
+@handles(Ask)
+def ask(module: Module, command: Ask) -> Answer:
+    row: type[Any] = command.row
+    if issubclass(row, Command):
+        return tuple(Printed(f"{row.at}: {text}") for text in row.test or ())
+    return tuple(Printed(_described(option)) for option in options_of(row.at))
+
+
+def _described(option: type[Setting]) -> str:
+    return ",".join([f'{option.at}: "{option.key}"', *(_values(field) for field in option.fields())])
+
+
+def _values(field: Field) -> str:
+    if isinstance(field.bounds, Range):
+        return f"({field.bounds.low}-{field.bounds.high})"
+    assert issubclass(field.type, enum.Enum)
+    return f"({','.join(str(member.value) for member in field.type)})"

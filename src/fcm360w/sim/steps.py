@@ -1,0 +1,74 @@
+"""What a handler may say and do while it serves a command.
+
+A plain handler returns its information lines, or a final result that is not OK, or Connect.  One that takes time is a
+generator: it yields information lines, a Prompt (it is sent the payload), or a Wait (it is sent whether it came true),
+and returns the final result, OK if it returns nothing, or Connect.  Either raises Refused for an ERROR.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fcm360w.commands.codes import SocketCode
+from fcm360w.wire import BARE, Reply
+
+if TYPE_CHECKING:
+    from fcm360w.sim.sockets import Socket
+
+__all__ = ["Answer", "Connect", "Ending", "Printed", "Prompt", "Refused", "Step", "Steps", "Wait"]
+
+
+class Refused(Exception):
+    """The command ends in ERROR; `code` is what AT+QIGETERROR will tell, if it is a socket command."""
+
+    def __init__(self, code: SocketCode = SocketCode.INVALID_PARAMETERS) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Printed(Reply):
+    """A line that no row declares, as it is printed."""
+
+    text: Annotated[str, BARE]
+
+    def line(self) -> str:
+        return self.text
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompt:
+    """Ask the host for bytes: `count` of them, or (None) up to CTRL+Z and at most `limit`.
+
+    `patience` is how many seconds the host may be silent; 0 is for ever.
+    """
+
+    count: int | None
+    limit: int
+    patience: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Wait:
+    """Serve no other command until `done` holds or `seconds` have passed.
+
+    `every` asks for a look that often; without it only when something happened.
+    """
+
+    done: Callable[[], bool]
+    seconds: float
+    every: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Connect:
+    """CONNECT, and the serial port belongs to the socket."""
+
+    socket: Socket
+
+
+Step = Reply | Prompt | Wait
+Ending = str | Connect | None
+Steps = Generator[Step, Any, Ending]
+Answer = tuple[Reply, ...] | str | Connect | Steps

@@ -1,0 +1,100 @@
+"""What a flow may yield besides a command, and the policy that guards data mode.
+
+A flow is a generator of steps.  It knows nothing of threads, tasks or clocks: whoever runs it performs each step on the
+link and sends the result back in, so that every procedure is written once for threads and for asyncio.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Generator
+from typing import Any, Generic, TypeVar
+
+from fcm360w.errors import CommandTimeout
+from fcm360w.wire import Command, Reply
+
+E = TypeVar("E", bound=Reply)
+R = TypeVar("R")
+Steps = Generator[Any, Any, R]
+
+
+@dataclasses.dataclass(frozen=True)
+class EscapePolicy:
+    """How data mode is entered and left safely; times in seconds.
+
+    `guard_before` and `guard_after` are the module's silences around ``+++``; `slack` is the jitter that the path may
+    add to a pause.  Within it no payload can form an escape; beyond it no host can promise that: use push mode there.
+    `hold` is the silence after which what looks like NO CARRIER is examined.
+    """
+
+    guard_before: float = 1.0
+    guard_after: float = 1.0
+    slack: float = 0.05
+    hold: float = 0.02
+    answer: float = 0.3
+    attempts: int = 3
+
+    @property
+    def before(self) -> float:
+        return self.guard_before + self.slack
+
+    @property
+    def after(self) -> float:
+        return self.guard_after + self.slack
+
+
+@dataclasses.dataclass(frozen=True)
+class Within(Generic[R]):
+    """A command with a time limit of the caller's, in seconds, instead of the manual's."""
+
+    command: Command[R]
+    seconds: float
+
+    def __iter__(self) -> Steps[R]:
+        result: R = yield self
+        return result
+
+
+@dataclasses.dataclass(frozen=True)
+class Until(Generic[E]):
+    """Wait for an unsolicited line of a kind; None if it does not come in `seconds`."""
+
+    kind: type[E]
+    seconds: float
+    match: Callable[[E], bool] = lambda _: True
+
+    def __iter__(self) -> Steps[E | None]:
+        result: E | None = yield self
+        return result
+
+
+@dataclasses.dataclass(frozen=True)
+class Pause:
+    """Let time pass; lines that arrive are handled."""
+
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Silence:
+    """Wait until nothing has been sent for `seconds`.  In data mode False, early, if a suspicion dissolves."""
+
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Guarded:
+    """Send ``+++`` and wait out the silence after it.  The result is a Marker: OK, NO_CARRIER, or none for no answer.
+
+    Silence before it is the flow's affair.
+    """
+
+    policy: EscapePolicy
+
+
+def until(kind: type[E], seconds: float, match: Callable[[E], bool] = lambda _: True) -> Steps[E]:
+    """As Until; CommandTimeout if the line does not come."""
+    event = yield from Until(kind, seconds, match)
+    if event is None:
+        raise CommandTimeout(f"waiting for {kind.__name__}", seconds, kind.ref)
+    return event

@@ -1,0 +1,150 @@
+"""Byte streams over a module for programs with threads: close to `socket.socket`, and files over them."""
+
+from __future__ import annotations
+
+import io
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from fcm360w.channel import Channel, Report
+from fcm360w.errors import PeerClosed, UsageError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from fcm360w.module import Module
+
+CLOSE_WAIT = 10.0
+
+
+def writable_bytes(buffer: Buffer, nbytes: int = 0) -> memoryview:
+    """The first `nbytes` bytes, all if 0, of a buffer that may be received into.  UsageError if it may not."""
+    view = memoryview(buffer)
+    if view.readonly or not view.contiguous:
+        raise UsageError("recv_into needs a writable, contiguous buffer")
+    view = view.cast("B")
+    return view[:nbytes] if nbytes else view
+
+
+class Stream:
+    """A TCP connection of the module.
+
+    One thread may send while another receives.  `sent` and `received` count payload bytes; `report` is there once the
+    stream is closed, and says how much of what was sent the peer's system acknowledged.
+    """
+
+    def __init__(self, module: Module, channel: Channel) -> None:
+        self._module = module
+        self._channel = channel
+        self._timeout: float | None = None
+
+    @property
+    def connect_id(self) -> int:
+        """The module's socket id, 0 to 11."""
+        return self._channel.connect_id
+
+    @property
+    def sent(self) -> int:
+        return self._channel.sent
+
+    @property
+    def received(self) -> int:
+        return self._channel.received
+
+    @property
+    def report(self) -> Report | None:
+        return self._channel.report
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Limit every later call; None waits for ever.  A call that runs out raises TimeoutError."""
+        self._timeout = seconds
+
+    def sendall(self, data: Buffer) -> None:
+        """Send all bytes; they are on their way to the module when it returns.
+
+        PeerClosed if the connection ended; `sent` then tells how many bytes went, its error how many are uncertain.
+        A lone ``+++`` in transparent mode takes a guard time more, since it must not stand alone between silences.
+        """
+        view = memoryview(data).cast("B")
+        self._module.drive(self._channel.send(view, self._deadline()))
+
+    def recv_into(self, buffer: Buffer, nbytes: int = 0) -> int:
+        """Receive at least one byte into a writable buffer (any: bytearray, memoryview, numpy array); how many.
+
+        `nbytes` limits it; 0 is the buffer's size.  PeerClosed once all that came before the end has been received.
+        """
+        view = writable_bytes(buffer, nbytes)
+        return self._module.drive(self._channel.receive_into(view, self._deadline())) if view else 0
+
+    def recv(self, size: int) -> bytes:
+        """Receive at least one and at most `size` bytes.  PeerClosed at the end, not empty bytes: see makefile."""
+        buffer = bytearray(size)
+        count = self.recv_into(buffer)
+        return bytes(memoryview(buffer)[:count])
+
+    def makefile(self, mode: str = "rb", buffering: int = -1, **text: Any) -> IO[Any]:
+        """A file over the stream, as of `socket.makefile`: ``r``, ``w`` or both, ``b`` for bytes; its end is the peer's."""
+        if not set(mode) <= set("rwb") or not set(mode) & set("rw"):
+            raise UsageError(f"mode {mode!r} is not made of r, w and b")
+        raw = StreamIO(self, "r" in mode, "w" in mode)
+        size = io.DEFAULT_BUFFER_SIZE if buffering < 0 else buffering
+        if size == 0:
+            return raw  # type: ignore[return-value]
+        binary: Any = (
+            io.BufferedRWPair(raw, raw, size)
+            if "r" in mode and "w" in mode
+            else io.BufferedReader(raw, size)
+            if "r" in mode
+            else io.BufferedWriter(raw, size)
+        )
+        return binary if "b" in mode else io.TextIOWrapper(binary, **text)
+
+    def close(self, wait: float = CLOSE_WAIT) -> Report:
+        """Leave data mode, wait at most `wait` seconds for the peer's acknowledgement, free the socket."""
+        try:
+            return self._module.drive(self._channel.close(wait))
+        finally:
+            self._module.forget(self)
+
+    def _deadline(self) -> float | None:
+        return None if self._timeout is None else self._module.clock() + self._timeout
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Close.  PeerClosed if some of what was sent was not acknowledged."""
+        if error is None:
+            report = self.close()
+            if report.uncertain:
+                raise PeerClosed(report.sent, report.acknowledged, report.uncertain)
+            return
+        try:
+            self.close()
+        except (OSError, UsageError) as second:
+            error.add_note(f"closing the stream failed too: {second}")
+
+
+class StreamIO(io.RawIOBase):
+    """A raw file over a stream."""
+
+    def __init__(self, stream: Stream, reading: bool, writing: bool) -> None:
+        self._stream = stream
+        self._reading = reading
+        self._writing = writing
+
+    def readable(self) -> bool:
+        return self._reading
+
+    def writable(self) -> bool:
+        return self._writing
+
+    def readinto(self, buffer: Buffer) -> int:
+        try:
+            return self._stream.recv_into(buffer)
+        except PeerClosed:
+            return 0
+
+    def write(self, data: Buffer) -> int:
+        self._stream.sendall(data)
+        return len(memoryview(data).cast("B"))

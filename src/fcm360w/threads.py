@@ -1,0 +1,103 @@
+"""Threads that wait for one descriptor together.
+
+Whoever of them finds the descriptor ready does the reading for all, so each must hear of what another has read.
+"""
+
+from __future__ import annotations
+
+import math
+import select
+import socket
+import threading
+
+IDLE_SLICE = 0.02
+
+
+class _Bell:
+    """Something a select() hears."""
+
+    def __init__(self) -> None:
+        self.hear, self.ring_end = socket.socketpair()
+        self.hear.setblocking(False)
+        self.ring_end.setblocking(False)
+
+    def ring(self) -> None:
+        try:
+            self.ring_end.send(b"\0")
+        except (BlockingIOError, OSError):
+            return
+
+    def silence(self) -> None:
+        try:
+            while self.hear.recv(4096):
+                pass
+        except OSError:
+            return
+
+    def close(self) -> None:
+        self.hear.close()
+        self.ring_end.close()
+
+
+class Waiters:
+    """Waits on a descriptor, with a lock released meanwhile, until it is ready or another thread changed something."""
+
+    def __init__(self, fd: int, lock: threading.Lock) -> None:
+        self._fd = fd
+        self._lock = lock
+        self._waiting: set[_Bell] = set()
+        self._spare: list[_Bell] = []
+        self._closed = False
+
+    def wait(self, reading: bool, writing: bool, seconds: float | None) -> tuple[bool, bool]:
+        """Which of the two are ready; both false if time ran out or something changed."""
+        bell = self._spare.pop() if self._spare else _Bell()
+        self._waiting.add(bell)
+        self._lock.release()
+        try:
+            return self._poll(bell, reading, writing, seconds)
+        finally:
+            self._lock.acquire()
+            self._waiting.discard(bell)
+            bell.silence()
+            self._retire(bell)
+
+    def _poll(self, bell: _Bell, reading: bool, writing: bool, seconds: float | None) -> tuple[bool, bool]:
+        if self._fd < 0 or not hasattr(select, "poll"):
+            return self._select(bell, reading, writing, seconds)
+        poll = select.poll()
+        poll.register(bell.hear.fileno(), select.POLLIN)
+        mask = (select.POLLIN if reading else 0) | (select.POLLOUT if writing else 0)
+        poll.register(self._fd, mask)
+        for fd, got in poll.poll(None if seconds is None else math.ceil(seconds * 1000)):
+            if fd == self._fd:
+                gone = bool(got & (select.POLLERR | select.POLLHUP | select.POLLNVAL))
+                return bool(got & select.POLLIN) or gone, bool(got & select.POLLOUT) or (gone and writing)
+        return False, False
+
+    def _select(self, bell: _Bell, reading: bool, writing: bool, seconds: float | None) -> tuple[bool, bool]:
+        """Without poll; a port without a descriptor is tried again after a moment."""
+        if self._fd < 0:
+            limit = IDLE_SLICE if seconds is None else min(seconds, IDLE_SLICE)
+            select.select([bell.hear], [], [], limit)
+            return reading, writing
+        heard = bell.hear.fileno()
+        ready, can_write, _ = select.select([heard, self._fd] if reading else [heard], [self._fd][:writing], [], seconds)
+        return self._fd in ready, bool(can_write)
+
+    def notify(self) -> None:
+        """Something changed that others may wait for."""
+        for bell in self._waiting:
+            bell.ring()
+
+    def _retire(self, bell: _Bell) -> None:
+        if self._closed:
+            bell.close()
+        else:
+            self._spare.append(bell)
+
+    def close(self) -> None:
+        self._closed = True
+        self.notify()
+        while self._spare:
+            self._spare.pop().close()
