@@ -79,8 +79,9 @@ struct fcm_framer {
     bool want_prompt; /* set by the caller after it sends a prompting command; cleared by the prompt */
     bool raw;         /* everything is data; set by a FCM_RAW rule, set and cleared by the caller.
                        * A counted payload in progress is finished first; a line in progress becomes data */
-    bool skip_lf;     /* one '\n' that comes next belongs to the line before, whatever is next; set with eol '\r' */
-    bool _after_prompt; /* the same for one blank after a prompt */
+    bool skip_lf;     /* a '\n' that comes next belongs to the line before, even where a payload or raw data
+                       * begins; set after each line if eol is '\r' */
+    bool _after_prompt; /* the same of a blank after a prompt */
     bool _closing;    /* after an inside payload: the rest of that line is still to come */
     uint8_t _state;   /* at a line, in a payload, in an over-long line */
     uint16_t _rule;   /* rule that opened the payload in progress */
@@ -160,7 +161,8 @@ void fcm_guard_init(struct fcm_guard *g, uint64_t guard, uint64_t slack, uint64_
 size_t fcm_guard_allow(struct fcm_guard *g, const uint8_t *data, size_t len, uint64_t now);
 
 /* data[0..len) was written at `now` and will have left the wire at `idle` (>= now).
- * If bytes are withheld, `deadline` moves on to a silence after that. */
+ * If bytes are withheld, `deadline` moves on to a silence after that.  If the port took
+ * less than was allowed, it is busy: write the rest as soon as it takes more. */
 void fcm_guard_sent(struct fcm_guard *g, const uint8_t *data, size_t len, uint64_t now, uint64_t idle);
 
 /* ---- watch: the in-band end of data mode ---------------------------------- */
@@ -181,7 +183,6 @@ enum fcm_verdict {
 
 /* A module's own line is CR LF text CR LF, where the text starts with '+', or is OK, ERROR, SEND OK, SEND FAIL,
  * CONNECT, NO CARRIER, ready or RDY.  Counted payloads of the armed rules belong to their lines. */
-
 struct fcm_watch {
     const struct fcm_rule *rules; /* as the framer's: lines after a marker may carry counted payloads */
     uint32_t rule_count;
@@ -202,8 +203,8 @@ void fcm_watch_init(struct fcm_watch *w, uint8_t markers, const struct fcm_rule 
 /* data[0..len): what the latest step withheld, then what arrived since.  Returns how
  * many leading bytes are payload; the rest is withheld, to be presented again.  With
  * a verdict of FCM_SUSPECT or FCM_SILENT the rest begins with the marker: of several,
- * the last one, since only the last can be the module's.  Bytes are judged by their
- * order alone; time passes judgement only in a step that brings no new ones. */
+ * the last one, since only the last can be the module's.  New bytes are judged without
+ * regard to the pause before them; silence is judged only in a step that brings none. */
 size_t fcm_watch_step(struct fcm_watch *w, const uint8_t *data, size_t len, uint64_t now);
 
 /* Bytes of the marker that the withheld bytes begin with; 0 if none. */

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 /* The one place that says where the AVX2 code exists at all. */
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(_MSC_VER)
 #define FCM_WITH_AVX2 1
 #endif
 

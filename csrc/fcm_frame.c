@@ -130,7 +130,7 @@ static void take_line(struct scan *s, size_t len)
     size_t off = s->pos;
     s->pos += len + 1;
     end_line(f);
-    while (f->eol == '\n' && len > 0 && line[len - 1] == '\r') len--;
+    while (len > 0 && line[len - 1] == '\r') len--;
     if (len == 0) return;
     uint16_t rule = fcm_rule_of_line(f->rules, armed, line, len, &count);
     emit(s, FCM_LINE, off, len, rule);

@@ -2,9 +2,11 @@
 #ifndef FCM_RULE_H
 #define FCM_RULE_H
 
-#include <string.h>
-
 #include "fcm.h"
+
+/* Every C compiler brings these, but a freestanding one may bring no <string.h>. */
+void *memcpy(void *to, const void *from, size_t len);
+int memcmp(const void *one, const void *other, size_t len);
 
 static inline size_t fcm_min(size_t a, size_t b) { return a < b ? a : b; }
 

@@ -121,15 +121,15 @@ static size_t last_cr(const uint8_t *data, size_t end)
     return end - 1; /* BAD if none */
 }
 
-static const struct text *text_of(uint8_t marker)
+static const struct text *text_of(unsigned marker)
 {
     return marker == FCM_NO_CARRIER ? &no_carrier : &ok;
 }
 
 /* The marker that data[0..len) begins with, or 0. */
-static uint8_t marker_at(uint8_t markers, const uint8_t *data, size_t len)
+static unsigned marker_at(unsigned markers, const uint8_t *data, size_t len)
 {
-    for (uint8_t marker = FCM_NO_CARRIER; marker <= FCM_OK; marker <<= 1)
+    for (unsigned marker = FCM_NO_CARRIER; marker <= FCM_OK; marker <<= 1)
         if ((markers & marker) && len >= text_of(marker)->len && begins(data, len, text_of(marker))) return marker;
     return 0;
 }
@@ -139,18 +139,18 @@ static size_t find_marker(struct fcm_watch *w, const uint8_t *data, size_t len)
 {
     struct burst b = {.w = w, .data = data, .len = len};
     for (size_t at = last_cr(data, len); at != BAD; at = last_cr(data, at)) {
-        w->marker = marker_at(w->markers, data + at, len - at);
+        w->marker = (uint8_t)marker_at(w->markers, data + at, len - at);
         if (w->marker && only_lines(&b, at + text_of(w->marker)->len)) return at;
     }
     return BAD;
 }
 
 /* Bytes at the end that begin a marker. */
-static size_t begun(uint8_t markers, const uint8_t *data, size_t len)
+static size_t begun(unsigned markers, const uint8_t *data, size_t len)
 {
     size_t most = fcm_min(len, no_carrier.len - 1u);
     for (size_t n = most; n > 0; n--)
-        for (uint8_t marker = FCM_NO_CARRIER; marker <= FCM_OK; marker <<= 1)
+        for (unsigned marker = FCM_NO_CARRIER; marker <= FCM_OK; marker <<= 1)
             if ((markers & marker) && n < text_of(marker)->len && begins(data + len - n, n, text_of(marker))) return n;
     return 0;
 }

@@ -92,6 +92,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     extra = [
         importlib.metadata.EntryPoint("loop", f"{__name__}:Loop", ports.GROUP),
         importlib.metadata.EntryPoint("tuned", f"{__name__}:Retunable", ports.GROUP),
+        importlib.metadata.EntryPoint("partial", "fcm360w.no_such_part:Thing", ports.GROUP),
         importlib.metadata.EntryPoint("broken", "no_such_module_here.at_all:Thing", ports.GROUP),
     ]
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: extra if group == ports.GROUP else [])
@@ -107,6 +108,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
         ("/dev/ttyUSB0", ("serial", "/dev/ttyUSB0", {})),
         ("/dev/ttyUSB0?baud=9600", ("serial", "/dev/ttyUSB0", {"baud": "9600"})),
         ("/dev/odd%20#name", ("serial", "/dev/odd%20#name", {})),
+        ("serial:///dev/odd#name", ("serial", "/dev/odd#name", {})),
         ("COM3", ("serial", "COM3", {})),
         ("\\\\.\\COM12", ("serial", "\\\\.\\COM12", {})),
         ("ttys/3", ("serial", "ttys/3", {})),
@@ -129,7 +131,7 @@ def test_what_is_no_url(url: str) -> None:
 
 
 def test_unknown_scheme_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"carrier://.*broken://, loop://, serial://, sim://, tcp://"):
+    with pytest.raises(UsageError, match=r"carrier://.*broken://, loop://, partial://, serial://, sim://, tcp://"):
         open_port("carrier://pigeon")
 
 
@@ -201,10 +203,11 @@ def test_failure_to_open_is_unavailable_with_a_hint() -> None:
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
 
-def test_missing_package_names_the_command() -> None:
+@pytest.mark.parametrize(("scheme", "package"), [("broken", "no_such_module_here"), ("partial", "fcm360w")])
+def test_missing_package_names_the_command(scheme: str, package: str) -> None:
     with pytest.raises(TransportUnavailable) as caught:
-        open_port("broken://x")
-    assert caught.value.hint == "pip install no_such_module_here"
+        open_port(f"{scheme}://x")
+    assert caught.value.hint == f"pip install {package}"
     assert isinstance(caught.value.__cause__, ImportError)
 
 

@@ -186,4 +186,4 @@ def codecs() -> list[HexCodec]:
     return out
 
 
-CORE = Core(FramerEngine, EscapeEngine, GuardEngine, WatchEngine, codecs())
+core = Core(FramerEngine, EscapeEngine, GuardEngine, WatchEngine, codecs())

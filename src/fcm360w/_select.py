@@ -19,7 +19,7 @@ def load(name: str) -> Core:
     modules = {"c": "._native", "python": "._fallback"}
     if name not in modules:
         raise ImportError(f"{VARIABLE} is {name!r}: it must be 'c' or 'python'")
-    return cast(Core, import_module(modules[name], __package__).CORE)
+    return cast(Core, import_module(modules[name], __package__).core)
 
 
 def choose(wanted: str | None) -> tuple[str, Core]:

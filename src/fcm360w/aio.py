@@ -46,6 +46,7 @@ class AsyncModule:
     def __init__(self, port: Port, escape: EscapePolicy | None = None) -> None:
         self._port = port
         self._link = new_link(port, escape, time.monotonic())
+        self._link.moved = self._notify
         self._loop = asyncio.get_running_loop()
         self._waiting: set[asyncio.Future[None]] = set()
         self._scratch = memoryview(bytearray(READ_SIZE))
@@ -107,7 +108,7 @@ class AsyncModule:
                 if self._link.error is None:
                     await stream.close()
         finally:
-            self._unwatch()
+            self._lost(TransportLost(f"{self.url} was closed"))
             self._port.close()
 
     async def __aenter__(self) -> Self:

@@ -84,7 +84,7 @@ class Channel:
     def _finish(self, seconds: float) -> Steps[Report]:
         """Last count, close: for a socket in command mode."""
         count = yield from settle(self.connect_id, seconds)
-        yield from close(self.connect_id)
+        yield from close(self.connect_id, seconds)
         return self._conclude(count)
 
     def _peer_closed(self) -> Turns[PeerClosed]:

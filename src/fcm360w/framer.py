@@ -19,6 +19,7 @@ __all__ = ["CORE", "NO_RULE", "Event", "Framer", "Kind", "Rule", "Start", "imple
 
 # Events that `feed` takes from one scan; a longer read is scanned again.
 _BATCH = 1024
+_OVERLONG = int(Kind.OVERLONG)
 
 
 class Framer:
@@ -103,14 +104,18 @@ class Framer:
         return list(map(Event, *columns)), used
 
     def feed(self, data: ReadableBuffer) -> list[tuple[int, bytes, int]]:
-        """Frame what arrived: (kind, bytes, rule) of each event.  The bytes of an unfinished line are kept."""
+        """Frame what arrived: (kind, bytes, rule) of each event.  The bytes of an unfinished line are kept.
+
+        Of an OVERLONG line, whose bytes are gone, the bytes are their number in decimal digits.
+        """
         text = b"".join((self._tail, data)) if self._tail else octets(data)
         out: list[tuple[int, bytes, int]] = []
         full = True
         while full:
             (kinds, offs, lens, rules), used = self._engine.scan(text, _BATCH)
             for kind, off, length, rule in zip(kinds, offs, lens, rules, strict=True):
-                out.append((kind, text[off : off + length], rule))
+                chunk = b"%d" % length if kind == _OVERLONG else text[off : off + length]
+                out.append((kind, chunk, rule))
             text = text[used:]
             full = len(kinds) == _BATCH
         self._tail = text

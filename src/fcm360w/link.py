@@ -28,11 +28,20 @@ from fcm360w.events import Event, EventQueue, Lost, Overlong, Stray, Unparsed
 from fcm360w.framer import NO_RULE, Framer, Kind
 from fcm360w.states import IDLE, STREAMING, TABLE, Cause, State
 from fcm360w.steps import EscapePolicy, Guarded, Pause, Silence, Until, Within
-from fcm360w.wire import Command, ParseError, Reply
+from fcm360w.wire import Command, ParseError, Reply, decode, encode
 
 MAX_LINE = 2048
+GLANCE = 0.02
+MAX_COMMAND = 1024
+
+# The module takes one LF after the CR for part of the command, even where the command opens a prompt or data mode; so the
+# LF must be there, or a payload that begins with one would lose it.
+LINE_END = b"\r\n"
 MARGIN = 1.0
 BITS_PER_BYTE = 10
+
+# The most that a driver and an adapter hold between a write and the wire: what was written earlier has left.
+DRIVER_QUEUE = 64 * 1024
 Sink = Callable[[Event], bool]
 
 _RULES = list(commands.RULES.values())
@@ -49,6 +58,8 @@ class Pending:
     command: Command[Any] | None = None
     text: str = ""
     seconds: float = 0.0
+    give_up: float = 0.0
+    since: float = 0.0
     suspected: bool = False
     streaming: bool = False
     replies: list[Reply] = dataclasses.field(default_factory=list)
@@ -63,7 +74,11 @@ class Pending:
 
 
 class Link:
-    """The state of one module as its host sees it."""
+    """The state of one module as its host sees it.
+
+    Whoever moves the bytes may listen: `stuck` asks whether bytes that were written are still on this side, `moved` says
+    that the next in `queue` may go on, `trace` is told each line and its direction, secrets masked.
+    """
 
     def __init__(self, now: float, policy: EscapePolicy | None = None, baud: int | None = None) -> None:
         self.policy = policy or EscapePolicy()
@@ -75,7 +90,9 @@ class Link:
         self.pending: Pending | None = None
         self.error: TransportLost | None = None
         self.trace: Callable[[str, str], None] | None = None
-        self.now = self.idle_at = now
+        self.stuck: Callable[[], bool] = lambda: False
+        self.moved: Callable[[], None] = lambda: None
+        self.now = self.idle_at = self.heard_at = now
         self.queue: deque[object] = deque()
         self.received = self.written = self.commands = self.unparsed = 0
         self._byte_time = BITS_PER_BYTE / baud if baud else 0.0
@@ -83,6 +100,7 @@ class Link:
         self._framer.armed = _UNASKED
         self._header: tuple[str, float] | None = None
         self._payload = bytearray()
+        self._dropped = 0
 
     # ---- what goes out
 
@@ -110,9 +128,9 @@ class Link:
         if self.state in STREAMING:
             raise UsageError("a transparent stream is open: close it before other commands are run")
         text, body = command.line(), command.body()
-        line = text.encode() + b"\r"
-        if len(line) > 1025:
-            raise UsageError(f"the command line is {len(line) - 1} bytes long; the module takes 1024")
+        line = encode(text) + LINE_END
+        if len(line) - len(LINE_END) > MAX_COMMAND:
+            raise UsageError(f"the command line is longer than the {MAX_COMMAND} bytes that the module takes")
         seconds = step.seconds if isinstance(step, Within) else command.timeout() + MARGIN
         pending = self._pending()
         pending.command, pending.text, pending.seconds = command, text, seconds
@@ -142,20 +160,31 @@ class Link:
         self._pending().deadline = self.now + step.seconds
 
     def _begin_silence(self, step: Silence) -> None:
-        self._pending().suspected = self.state is State.SUSPECT
+        pending = self._pending()
+        pending.suspected = self.state is State.SUSPECT
+        pending.give_up = self.now + step.patience
 
     def _begin_guarded(self, step: Guarded) -> None:
         pending = self._pending()
         pending.streaming = self.state in STREAMING
+        if self.state is State.LEAVING:  # whoever sent the escape did not wait for the answer
+            pending.since = self.now
+            return
         if not pending.streaming:
-            self.data = DataMode(self.policy, _RULES, _UNASKED, self.now)
-            self.data.receive(self._framer.take_tail(), self.now)
+            self._begin_listening()
         assert self.data is not None
         self.data.watch.markers = Marker.NO_CARRIER | Marker.OK
         self.out += b"+++"
         self._move(Cause.ESCAPED)
         if self.trace:
             self.trace(">", "+++")
+
+    def _begin_listening(self) -> None:
+        """Take what comes for payload, also the rest of a line or of a payload that has begun."""
+        self.data = DataMode(self.policy, _RULES, _UNASKED, self.now)
+        self.data.receive(self._framer.take_tail(), self.now)
+        self._framer.reset()
+        self._header = None
 
     def wrote(self, count: int, now: float) -> None:
         """The first bytes of `out` are on their way."""
@@ -167,7 +196,7 @@ class Link:
 
     def _on_wire(self, count: int, now: float) -> None:
         self.now = now
-        self.idle_at = max(now, self.idle_at) + count * self._byte_time
+        self.idle_at = min(max(now, self.idle_at) + count * self._byte_time, now + DRIVER_QUEUE * self._byte_time)
         self.written += count
 
     def may_send(self, data: memoryview) -> int:
@@ -187,7 +216,7 @@ class Link:
 
     def receive(self, data: Buffer, now: float) -> None:
         """Bytes came off the wire."""
-        self.now = now
+        self.now = self.heard_at = now
         self.received += len(data)
         if self.state in STREAMING:
             self._data(data, now)
@@ -207,7 +236,7 @@ class Link:
     def receive_in_place(self, data: memoryview, now: float) -> int:
         """As receive, for bytes that lie in the reader's buffer: how many are payload.  Only if `in_place` says so."""
         assert self.data is not None
-        self.now = now
+        self.now = self.heard_at = now
         self.received += len(data)
         passed = self.data.receive_in_place(data, now)
         self._judge()
@@ -233,14 +262,17 @@ class Link:
             elif kind == Kind.PROMPT:
                 self._on_prompt()
             elif kind == Kind.OVERLONG:
-                self._emit(Overlong(int(chunk or b"0")), now)
+                self._on_overlong(now)
             elif self.state in STREAMING:
                 self._data(chunk, now)
+            elif rule == NO_RULE:  # after a CONNECT that nobody waited for any more
+                self._framer.raw = False
+                self._lines(chunk, now)
             else:
                 self._on_payload(chunk, kind == Kind.DATA_END)
 
     def _on_line(self, chunk: bytes, rule: int, now: float) -> None:
-        text = chunk.decode("utf-8", "surrogateescape")
+        text = decode(chunk)
         echo = self.pending is not None and text == self.pending.text
         if self.trace and not echo:
             self.trace("<", text)
@@ -256,8 +288,13 @@ class Link:
             (text, at), self._header = self._header, None
             self._dispatch(text, bytes(self._payload), at)
 
+    def _on_overlong(self, now: float) -> None:
+        dropped, self._dropped = self._framer.dropped - self._dropped, self._framer.dropped
+        self._emit(Overlong(dropped), now)
+
     def _on_prompt(self) -> None:
-        body = self.pending.command.body() if self.pending and self.pending.command else None
+        pending = self.pending
+        body = pending.command.body() if pending and pending.command and not pending.done else None
         if body is not None:
             self.out += body
             if self.trace:
@@ -293,9 +330,9 @@ class Link:
         """Whether a line belongs to the pending command; if so it is dealt with."""
         command = self._pending().command
         assert command is not None
-        if text in command.final:
+        if self.state is State.PENDING and text in command.final:
             self._accept(command, text)
-        elif text in ("ERROR", "SEND FAIL", "OK") or text.startswith("+CME ERROR") or self._no_carrier(command, text):
+        elif self._refuses(command, text):
             self._refused(command, text)
         elif text == "CONNECT" and command.connects():
             self._connected(command)
@@ -306,21 +343,24 @@ class Link:
             return self._reply(command, text, data)
         return True
 
-    @staticmethod
-    def _no_carrier(command: Command[Any], text: str) -> bool:
-        return text == "NO CARRIER" and command.connects()
+    def _refuses(self, command: Command[Any], text: str) -> bool:
+        """After OK only CONNECT can still be refused; a final result is then some earlier command's."""
+        if text == "NO CARRIER":
+            return command.connects()
+        if self.state is State.LATE and not command.connects():
+            return False
+        failed = text in ("ERROR", "SEND FAIL") or text.startswith("+CME ERROR")
+        return failed or (text == "OK" and self.state is State.PENDING)
 
     def _accept(self, command: Command[Any], text: str) -> None:
-        if command.late and not self._pending().replies:
+        if (command.late or command.connects()) and not self._pending().replies:
             self._move(Cause.ACCEPTED)
         else:
             self._complete(command, text)
 
     def _reply(self, command: Command[Any], text: str, data: bytes | None) -> bool:
-        name, _, rest = text.partition(":")
-        row = command.replies().get(name)
         try:
-            reply = row.read(rest.strip(" "), data) if row else None
+            reply = command.answer(text, data)
         except ParseError:
             return False
         if reply is None or not command.belongs(reply):
@@ -336,7 +376,7 @@ class Link:
         fault = replies[-1].fault() if command.late and replies else None
         try:
             if fault:
-                self._fail(CommandError(command.line(mask=True), replies[-1].line(), *fault, command.ref))
+                self._fail(CommandError(command.line(mask=True), replies[-1].line(), *fault, command.section()))
             else:
                 self._finish(command.finish(replies, final))
         except ParseError as error:
@@ -346,7 +386,7 @@ class Link:
         number = text.partition(":")[2].strip()
         self._move(Cause.FINAL)
         code = int(number) if number.isdigit() else None
-        self._fail(CommandError(command.line(mask=True), text, code, None, command.ref))
+        self._fail(CommandError(command.line(mask=True), text, code, None, command.section()))
 
     def _connected(self, command: Command[Any]) -> None:
         self._move(Cause.CONNECTED)
@@ -377,16 +417,21 @@ class Link:
             assert pending.command is not None
             self._move(Cause.TIMED_OUT)
             self.out.clear()
-            self._fail(CommandTimeout(pending.command.line(mask=True), pending.seconds, pending.command.ref))
+            self._fail(CommandTimeout(pending.command.line(mask=True), pending.seconds, pending.command.section()))
 
     def _tick_wait(self, pending: Pending, now: float) -> None:
         if pending.deadline is not None and now >= pending.deadline:
             self._finish(None)
 
     def _tick_silence(self, pending: Pending, now: float) -> None:
-        pending.deadline = self.idle_at + pending.step.seconds
+        stuck = self.stuck()
+        if stuck:
+            self.idle_at = max(self.idle_at, now)
+        pending.deadline = now + GLANCE if stuck else self.idle_at + pending.step.seconds
         if pending.suspected and self.state is State.DATA:
             self._finish(False)
+        elif stuck and now >= pending.give_up:
+            self._fail(CommandTimeout("draining what was sent to the module", pending.step.patience, "2.3.11"))
         elif now >= pending.deadline and not self.out:
             self._finish(True)
 
@@ -395,11 +440,13 @@ class Link:
         policy: EscapePolicy = pending.step.policy
         if self.out:
             return
-        watch, settled = self.data.watch, self.idle_at + policy.after
+        watch, settled = self.data.watch, max(self.idle_at + policy.after, pending.since)
         pending.deadline = settled if now < settled else settled + policy.answer
         if now < settled:
             return
-        if watch.verdict is Verdict.SILENT and watch.marker is Marker.OK:
+        # An OK that came too early may be payload: then the module's own is still to come.
+        in_time = self.heard_at >= self.idle_at + policy.guard_after - policy.slack or now >= pending.deadline
+        if in_time and watch.verdict is Verdict.SILENT and watch.marker is Marker.OK:
             self._left(pending, self.data, now)
         elif now >= pending.deadline:
             lost = watch.verdict >= Verdict.SUSPECT and watch.marker is Marker.NO_CARRIER
@@ -445,11 +492,15 @@ class Link:
         self._emit(Lost(error), now)
 
     def abandon(self) -> None:
-        """Whoever waited for the step has gone.  A command's answer may still come."""
-        if self.pending and not self.pending.done:
-            if self.state in (State.PENDING, State.LATE):
-                self._move(Cause.TIMED_OUT)
-            self.pending.done = True
+        """Whoever waited for the step has gone.  The answer to a command, or to an escape, may still come."""
+        pending = self.pending
+        if pending is None or pending.done:
+            return
+        if self.state in (State.PENDING, State.LATE):
+            self._move(Cause.TIMED_OUT)
+        elif self.state is State.LEAVING and self.data and not pending.streaming:
+            self._stayed(pending, self.data, self.now)
+        pending.done = True
 
     def _pending(self) -> Pending:
         assert self.pending is not None

@@ -14,10 +14,10 @@ from fcm360w.errors import TransportLost, UsageError
 from fcm360w.events import Event
 from fcm360w.flows import sockets, start, wifi
 from fcm360w.link import Link
-from fcm360w.ports import Port, open_port
+from fcm360w.ports import CountsOutput, Port, open_port
 from fcm360w.steps import EscapePolicy, Until
 from fcm360w.streams import Stream
-from fcm360w.threads import Waiters
+from fcm360w.threads import Waiters, writable
 from fcm360w.turns import Turn, Turned, Turns, earlier, perform
 from fcm360w.wire import Flow, Reply
 
@@ -47,6 +47,7 @@ def open(url: str, escape: EscapePolicy | None = None) -> Module:
 def new_link(port: Port, escape: EscapePolicy | None, now: float) -> Link:
     """A link for a port, its wire traced to the log if that is wanted."""
     link = Link(now, escape or EscapePolicy(slack=port.slack), port.baud)
+    link.stuck = lambda: bytes_are_stuck(port)
     if WIRE_LOG.isEnabledFor(logging.DEBUG):
         link.trace = lambda direction, text: WIRE_LOG.debug("%s %s", direction, text)
     return link
@@ -55,6 +56,13 @@ def new_link(port: Port, escape: EscapePolicy | None, now: float) -> Link:
 def new_channel(link: Link, connect_id: int, mode: Mode) -> Channel:
     """The channel of a socket that was just opened."""
     return Transparent(link, connect_id) if mode == "transparent" else Commanded(link, connect_id, mode == "push")
+
+
+def bytes_are_stuck(port: Port) -> bool:
+    """Whether bytes written are still on this side, as far as the system tells."""
+    waiting = port.out_waiting() if isinstance(port, CountsOutput) else 0
+    fd = port.fileno()
+    return bool(waiting) or (fd >= 0 and not writable(fd))
 
 
 def check_mode(mode: str) -> None:
@@ -71,6 +79,7 @@ class Module:
         self._link = new_link(port, escape, time.monotonic())
         self._lock = threading.Lock()
         self._waiters = Waiters(port.fileno(), self._lock)
+        self._link.moved = self._waiters.notify
         self._scratch = memoryview(bytearray(READ_SIZE))
         self._streams: list[Stream] = []
         self.found = start.Found()
@@ -136,6 +145,7 @@ class Module:
                     stream.close()
         finally:
             with self._lock:
+                self._link.lost(TransportLost(f"{self.url} was closed"), time.monotonic())
                 self._waiters.close()
             self._port.close()
 

@@ -56,6 +56,7 @@ TABLE: dict[tuple[State, Cause], State] = {
     (State.PENDING, Cause.CONNECTED): State.DATA,
     (State.PENDING, Cause.TIMED_OUT): State.UNSURE,
     (State.LATE, Cause.FINAL): State.COMMAND,
+    (State.LATE, Cause.CONNECTED): State.DATA,
     (State.LATE, Cause.TIMED_OUT): State.UNSURE,
     (State.DATA, Cause.SUSPECTED): State.SUSPECT,
     (State.SUSPECT, Cause.CLEARED): State.DATA,

@@ -24,7 +24,8 @@ class EscapePolicy:
 
     `guard_before` and `guard_after` are the module's silences around ``+++``; `slack` is the jitter that the path may
     add to a pause.  Within it no payload can form an escape; beyond it no host can promise that: use push mode there.
-    `hold` is the silence after which what looks like NO CARRIER is examined.
+    `hold` is the silence after which what looks like NO CARRIER is examined; `answer` how long an answer may take beyond
+    the guard; `patience` how long bytes may be stuck on the way, because the peer does not read, before leaving fails.
     """
 
     guard_before: float = 1.0
@@ -33,6 +34,7 @@ class EscapePolicy:
     hold: float = 0.02
     answer: float = 0.3
     attempts: int = 3
+    patience: float = 10.0
 
     @property
     def before(self) -> float:
@@ -77,9 +79,14 @@ class Pause:
 
 @dataclasses.dataclass(frozen=True)
 class Silence:
-    """Wait until nothing has been sent for `seconds`.  In data mode False, early, if a suspicion dissolves."""
+    """Wait until nothing has been on its way to the module for `seconds`.
+
+    In data mode False, early, if a suspicion dissolves.  CommandTimeout if bytes are still stuck on the way after
+    `patience`: an escape behind them would be payload.
+    """
 
     seconds: float
+    patience: float = 10.0
 
 
 @dataclasses.dataclass(frozen=True)

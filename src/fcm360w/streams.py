@@ -100,7 +100,7 @@ class Stream:
         return binary if "b" in mode else io.TextIOWrapper(binary, **text)
 
     def close(self, wait: float = CLOSE_WAIT) -> Report:
-        """Leave data mode, wait at most `wait` seconds for the peer's acknowledgement, free the socket."""
+        """Leave data mode, wait at most `wait` seconds for the peer's acknowledgement and again for its close, free the id."""
         try:
             return self._module.drive(self._channel.close(wait))
         finally:

@@ -8,9 +8,23 @@ from __future__ import annotations
 import math
 import select
 import socket
+import sys
 import threading
 
 IDLE_SLICE = 0.02
+
+
+# The poll() of macOS refuses devices; Windows has none.
+HAS_POLL = hasattr(select, "poll") and sys.platform != "darwin"
+
+
+def writable(fd: int) -> bool:
+    """Whether a descriptor takes bytes now."""
+    if not HAS_POLL:
+        return bool(select.select([], [fd], [], 0)[1])
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 class _Bell:
@@ -63,7 +77,7 @@ class Waiters:
             self._retire(bell)
 
     def _poll(self, bell: _Bell, reading: bool, writing: bool, seconds: float | None) -> tuple[bool, bool]:
-        if self._fd < 0 or not hasattr(select, "poll"):
+        if self._fd < 0 or not HAS_POLL:
             return self._select(bell, reading, writing, seconds)
         poll = select.poll()
         poll.register(bell.hear.fileno(), select.POLLIN)

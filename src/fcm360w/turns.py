@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any, NamedTuple, TypeVar
 
+from fcm360w.errors import TransportLost
 from fcm360w.flows.start import resync
 from fcm360w.link import Link
 from fcm360w.states import State
@@ -53,6 +54,9 @@ def exchange(link: Link, step: Any) -> Turns[Any]:
     try:
         while not pending.done:
             yield Turn()
+    except TransportLost:
+        if not pending.done:
+            raise
     except BaseException:
         link.abandon()
         raise
@@ -74,6 +78,7 @@ def perform(link: Link, flow: Flow[R], trusting: bool = False) -> Turns[R]:
         return (yield from _steps(link, flow))
     finally:
         link.queue.remove(ticket)
+        link.moved()
 
 
 def _steps(link: Link, flow: Flow[R]) -> Turns[R]:

@@ -28,6 +28,24 @@ class ParseError(ValueError):
     """A line does not have the shape its row declares."""
 
 
+def encode(text: str) -> bytes:
+    """Text as it crosses the wire; bytes of a module's line that are no UTF-8 go back as they came."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def decode(data: bytes) -> str:
+    """The reverse of encode."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _encodes(text: str) -> bool:
+    try:
+        encode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 # ---- what an annotation may say about a parameter -------------------------------------------------------------------
 
 
@@ -51,7 +69,7 @@ class Length:
     high: int
 
     def check(self, value: str) -> str | None:
-        size = len(value.encode())
+        size = len(encode(value))
         return None if self.low <= size <= self.high else f"is {size} bytes long, outside {self.low}..{self.high}"
 
 
@@ -123,6 +141,8 @@ class Field:
             return f"{value!r} is not {self.type.__name__}"
         if isinstance(value, str) and any(c < " " or c in '"\x7f' for c in value):
             return "must not contain a quote or a control character"
+        if isinstance(value, str) and not _encodes(value):
+            return "must not contain half a surrogate pair"
         return self.bounds.check(value) if self.bounds else None  # type: ignore[arg-type]
 
     def format(self, value: Any) -> str:
@@ -238,6 +258,12 @@ class Row:
 
     @classmethod
     @functools.cache
+    def printed_fields(cls) -> tuple[Field, ...]:
+        """Those that the line shows: all but a payload that is not counted."""
+        return tuple(field for field in cls.fields() if not field.payload or field.payload.counted)
+
+    @classmethod
+    @functools.cache
     def payload_field(cls) -> Field | None:
         return next((field for field in cls.fields() if field.payload), None)
 
@@ -268,9 +294,9 @@ class Row:
     def parse(cls, text: str, strict: bool = False) -> Self:
         """Build a row from the text after ``+NAME: `` or ``AT+NAME=``.  ParseError if it has another shape."""
         parts = split(text) if text.strip(" ") else []
-        if cls.key is not None and (not parts or parts.pop(0).strip('"').lower() != cls.key.lower()):
+        if cls.key is not None and not (parts and _is_key(parts.pop(0), cls.key, strict)):
             raise ParseError(f"not {cls.at} {cls.key!r}: {text!r}")
-        fields = [f for f in cls.fields() if not f.payload or f.payload.counted]
+        fields = cls.printed_fields()
         if len(parts) > len(fields):
             if strict or any(parts[len(fields) :]):
                 raise ParseError(f"{cls.__name__}: {len(parts)} parameters in {text!r}")
@@ -291,6 +317,10 @@ class Row:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+def _is_key(text: str, key: str, strict: bool) -> bool:
+    return text == f'"{key}"' if strict else text.strip('"').lower() == key.lower()
+
+
 def _brief(value: object) -> str:
     if isinstance(value, bytes) and len(value) > 32:
         return f"<{len(value)} bytes>"
@@ -305,8 +335,10 @@ class Reply(Row):
         """Build from the text after the name, and from the payload that came with the line."""
         row = cls.parse(text)
         field = cls.payload_field()
-        if data is None or field is None:
+        if field is None or (data is None and not getattr(row, field.name)):
             return row
+        if data is None:
+            raise ParseError(f"{cls.at}: {text!r} announces a payload and brings none")
         return dataclasses.replace(row, **{field.name: data})
 
     def fault(self) -> tuple[int, str] | None:
@@ -364,6 +396,10 @@ class Command(Row, Generic[R]):
         data: bytes = getattr(self, field.name)
         return data if field.payload.counted else data + b"\x1a"
 
+    def section(self) -> str:
+        """Where the manual has it."""
+        return self.ref
+
     def timeout(self) -> float:
         """Seconds the manual gives the module, counted from the end of the command line."""
         return self.wait
@@ -375,6 +411,12 @@ class Command(Row, Generic[R]):
     def replies(self) -> dict[str, type[Reply]]:
         """The kinds of line that answer the command, by the name they begin with."""
         return {self.reply.at: self.reply} if self.reply else {}
+
+    def answer(self, text: str, data: bytes | None = None) -> Reply | None:
+        """A line, with the payload that came with it, as an answer; None if it is none.  ParseError: it is misshapen."""
+        name, _, rest = text.partition(":")
+        row = self.replies().get(name)
+        return row.read(rest.strip(" "), data) if row else None
 
     def belongs(self, reply: Reply) -> bool:
         """Whether a line of the right kind answers this very command."""
@@ -430,6 +472,9 @@ class Ask(Command[tuple[Support, ...]], ref="1.2"):
     def line(self, mask: bool = False) -> str:
         return f"AT{self.row.at}=?"
 
+    def section(self) -> str:
+        return self.row.ref
+
     def replies(self) -> dict[str, type[Reply]]:
         return {self.row.at: Support}
 
@@ -449,6 +494,9 @@ class Get(Command[S], Generic[S]):
     def line(self, mask: bool = False) -> str:
         return f'AT{self.setting.at}="{self.setting.key}"'
 
+    def section(self) -> str:
+        return self.setting.ref
+
     def replies(self) -> dict[str, type[Reply]]:
         return {self.setting.at: self.setting}
 
@@ -465,3 +513,6 @@ class Set(Command[None], Generic[S]):
 
     def line(self, mask: bool = False) -> str:
         return f"AT{self.setting.at}={self.setting.parameters(mask)}"
+
+    def section(self) -> str:
+        return self.setting.ref

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 
-__all__ = ["Deadline", "Waiter", "transfer"]
+__all__ = ["Deadline", "Waiter", "transfer", "unsent"]
 
 
 class Waiter:
@@ -37,6 +37,17 @@ class Waiter:
         readers = [*self._wake] if self._write else [self._descriptor, *self._wake]
         writers = [self._descriptor] if self._write else []
         return any(select.select(readers, writers, [self._descriptor], seconds))
+
+
+def unsent(descriptor: int) -> int:
+    """Bytes written to a socket that are not at the other end yet, at least; 0 where the system does not tell."""
+    if sys.platform != "linux":
+        return 0
+    import fcntl
+    import termios
+
+    answer = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(answer, sys.byteorder)
 
 
 class Deadline:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import socket
-import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from fcm360w_transports import options as option
-from fcm360w_transports.readiness import Waiter, transfer
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from fcm360w_transports.sockets import SocketPort
 
 # What may be under way, in bytes, and how long a dead path goes unnoticed, in seconds.
 SEND_BUFFER = 16 * 1024
@@ -22,7 +17,7 @@ KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPALIVE": 10, "TCP_KEEPINTVL": 5, "TCP_K
 USER_TIMEOUT_MS = 30_000
 
 
-class TcpPort:
+class TcpPort(SocketPort):
     """A raw TCP connection. `baud` is what the far end is known to run at: it helps to tell when the wire is idle."""
 
     options: ClassVar[Mapping[str, str]] = {
@@ -30,41 +25,14 @@ class TcpPort:
         "connect_timeout": "seconds to wait for the connection, default 10",
         "slack": "jitter the path may add, in seconds, default 0.05",
     }
-    capabilities = frozenset({"fileno"})
+    capabilities = frozenset({"fileno", "out_waiting"})
 
     def __init__(self, address: str, options: Mapping[str, str]) -> None:
         host, port = _host_and_port(address)
         self.url = f"tcp://{address}"
         self.baud = option.positive(options, "baud", None)
         self.slack = option.seconds(options, "slack", 0.05)
-        self._socket = _connect(host, port, option.seconds(options, "connect_timeout", 10.0))
-        self._reading, self._writing = threading.RLock(), threading.RLock()
-        self._readable = Waiter(self._socket.fileno())
-        self._writable = Waiter(self._socket.fileno(), write=True)
-
-    def readinto(self, buffer: memoryview, timeout: float | None) -> int:
-        with self._reading:
-            return transfer(lambda: self._receive(buffer), self._readable, timeout)
-
-    def _receive(self, buffer: memoryview) -> int:
-        count = self._socket.recv_into(buffer)
-        if count == 0 and len(buffer):
-            raise ConnectionResetError(errno.ECONNRESET, "the other side closed the connection")
-        return count
-
-    def write(self, data: Buffer, timeout: float | None) -> int:
-        with self._writing:
-            return transfer(lambda: self._socket.send(data), self._writable, timeout)
-
-    def fileno(self) -> int:
-        return self._socket.fileno()
-
-    def close(self) -> None:
-        """Close; a thread inside readinto or write leaves it with an OSError first."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        with self._reading, self._writing:
-            self._socket.close()
+        super().__init__(_connect(host, port, option.seconds(options, "connect_timeout", 10.0)))
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
@@ -83,7 +51,6 @@ def _connect(host: str, port: int, timeout: float) -> socket.socket:
             _tune(link)
             link.settimeout(timeout)
             link.connect(place)
-            link.setblocking(False)
         except OSError as error:
             link.close()
             failure = error if error.errno else TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import serial
-import serial.tools.list_ports
 
 from fcm360w_transports import options as option
 from fcm360w_transports.readiness import Deadline, Waiter, transfer
@@ -34,12 +34,14 @@ if TYPE_CHECKING:
 DRIVER_QUEUE = 4096
 GLANCE = 0.001
 
+UNIX98_PTYS = range(136, 144)
+
 
 class Uart:
     """What both kinds share: 8N1, no software flow control (it would eat payload), one user at a time."""
 
     options: ClassVar[Mapping[str, str]] = {
-        "baud": "bit/s, default 115200",
+        "baud": "bit/s, default 115200; on a pty, which has no rate, unknown",
         "rtscts": "1: hardware flow control",
         "slack": "jitter the path may add, in seconds, default 0.02",
     }
@@ -52,11 +54,15 @@ class Uart:
         self.baud = option.positive(options, "baud", 115200)
         self.slack = option.seconds(options, "slack", 0.02)
         self._serial = _open(address, self.baud, option.flag(options, "rtscts"))
+        if "baud" not in options and _is_pty(self._serial):
+            self.baud = None
 
     @staticmethod
     def discover() -> Iterator[tuple[str, str]]:
         """Yield the URL and a description of every serial port of this machine."""
-        for found in serial.tools.list_ports.comports():
+        from serial.tools import list_ports
+
+        for found in list_ports.comports():
             ids = f"{found.vid:04x}:{found.pid:04x} " if found.vid is not None and found.pid is not None else ""
             yield f"serial://{found.device}", f"{ids}{found.description}"
 
@@ -71,6 +77,8 @@ class Uart:
 
     def out_waiting(self) -> int:
         """Bytes that the driver still holds; an adapter's own memory is not seen."""
+        if not self._serial.is_open:
+            raise OSError(errno.EBADF, "the serial port was closed")
         with _errno_always():
             return int(self._serial.out_waiting)
 
@@ -129,7 +137,6 @@ class PortableUart(Uart):
 
     def readinto(self, buffer: memoryview, timeout: float | None) -> int:
         with _errno_always():
-            self._check_open()
             self._serial.timeout = timeout
             data: bytes = self._serial.read(1)
             if data and len(buffer) > 1:
@@ -141,7 +148,6 @@ class PortableUart(Uart):
         """Hand over what the driver's queue has room for: pyserial cannot tell how far a write that timed out came."""
         view, deadline = memoryview(data).cast("B"), Deadline(timeout)
         with _errno_always():
-            self._check_open()
             while (room := DRIVER_QUEUE - self.out_waiting()) <= 0:
                 if deadline.left() == 0.0:
                     return 0
@@ -151,10 +157,6 @@ class PortableUart(Uart):
 
     def fileno(self) -> int:
         return -1
-
-    def _check_open(self) -> None:
-        if not self._serial.is_open:
-            raise OSError(errno.EBADF, "the serial port was closed")
 
     def close(self) -> None:
         """Close; a thread inside readinto or write leaves it first."""
@@ -177,6 +179,15 @@ def _open(device: str, baud: int | None, rtscts: bool) -> serial.Serial:
     with contextlib.suppress(NotImplementedError, ValueError, AttributeError):
         port.set_low_latency_mode(True)
     return port
+
+
+def _is_pty(port: serial.Serial) -> bool:
+    """Whether a program is at the other end: no wire, so no rate but what the URL says."""
+    if os.name != "posix":
+        return False
+    if sys.platform == "linux":
+        return os.major(os.fstat(port.fileno()).st_rdev) in UNIX98_PTYS
+    return os.path.realpath(str(port.port)).startswith("/dev/ttys")
 
 
 def _has_modem_lines(port: serial.Serial) -> bool:

@@ -8,4 +8,4 @@ from .framer import FramerEngine
 from .hexcodec import HexCodec
 from .watch import WatchEngine
 
-CORE = Core(FramerEngine, EscapeEngine, GuardEngine, WatchEngine, (HexCodec(),))
+core = Core(FramerEngine, EscapeEngine, GuardEngine, WatchEngine, (HexCodec(),))

@@ -175,12 +175,10 @@ class FramerEngine:
         self._rule = split.rule
 
     def _take_line(self, end: int) -> None:
-        off, line = self._pos, self._data[self._pos : end]
+        off, line = self._pos, self._data[self._pos : end].rstrip(b"\r")
         armed = 0 if self._closing else self.armed
         self._pos = end + 1
         self._end_line()
-        if self._eol == b"\n":
-            line = line.rstrip(b"\r")
         if not line:
             return
         match = self._rules.of_line(armed, line)

@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 from fcm360w.commands.codes import describe
 from fcm360w.commands.system import Switch
-from fcm360w.wire import Command, Named, Note, ParseError, Payload, Range, Reply, Setting
+from fcm360w.wire import Command, Named, Note, Payload, Range, Reply, Setting
 
 ConnectId = Annotated[int, Range(0, 11)]
 TcpPort = Annotated[int, Range(1, 65535)]
@@ -242,13 +242,6 @@ class Data(Reply, at="+QIRD", ref="2.3.6"):
     data: Annotated[bytes, Payload(0, MAX_READ), Named("read_actual_length")]
     remote_ip: str | None = None
     remote_port: int | None = None
-
-    @classmethod
-    def read(cls, text: str, data: bytes | None = None) -> Self:
-        row = cls.parse(text)
-        if data is None and row.data:
-            raise ParseError(f"+QIRD announces {len(row.data)} bytes and brings none")
-        return row if data is None else cls(data, row.remote_ip, row.remote_port)
 
 
 class Read(Command[Data], at="+QIRD", ref="2.3.6", wait=5.0, arms=("data",), test=("(0-11),(0-1500)",)):

@@ -81,8 +81,9 @@ class Hotspot(Reply, at="+QGETWIFISTATE", ref="2.1.18"):
         """``ssid=…,bssid=…,rssi=…``: split from the right, since nothing protects a comma in the name."""
         head, found, rssi = text.rpartition(",rssi=")
         ssid, also, bssid = head.rpartition(",bssid=")
-        level = rssi.partition(",")[0].strip()
-        if not (found and also and ssid.startswith("ssid=") and level.lstrip("-").isdigit()):
+        level = rssi.partition(",")[0].strip(" ")
+        digits = level.removeprefix("-")
+        if not (found and also and ssid.startswith("ssid=") and digits.isascii() and digits.isdigit()):
             raise ParseError(f"not a hotspot: {text!r}")
         return cls(ssid.removeprefix("ssid="), bssid, int(level))
 

@@ -10,7 +10,7 @@ from fcm360w.wire import Command
 
 
 class EndLine(Command[None], ref="1.2", form="exec"):
-    """A bare CR: ends whatever half a line is in the module, which answers ERROR, or nothing if there was none."""
+    """Nothing but the line end: ends whatever half a line is in the module, which answers ERROR, or nothing if there was none."""
 
     def line(self, mask: bool = False) -> str:
         return ""
@@ -18,7 +18,7 @@ class EndLine(Command[None], ref="1.2", form="exec"):
 
 def escape(policy: EscapePolicy) -> Steps[bool]:
     """One guarded escape from an unknown state.  True if the module confirms that it left data mode."""
-    yield Silence(policy.before)
+    yield Silence(policy.before, policy.patience)
     marker: Marker = yield Guarded(policy)
     if marker is not Marker.OK:
         yield from _end_line(policy)
@@ -28,10 +28,11 @@ def escape(policy: EscapePolicy) -> Steps[bool]:
 def leave(policy: EscapePolicy) -> Steps[bool]:
     """Leave data mode.  True if the connection lives on, False if the peer had closed it.
 
-    CommandTimeout if no escape is confirmed; each one that is not has gone to the peer as three bytes of payload.
+    CommandTimeout if bytes are stuck on the way, or no escape is confirmed: each one that is not has gone to the peer as
+    three bytes of payload.
     """
     for _ in range(policy.attempts):
-        while not (yield Silence(policy.before)):
+        while not (yield Silence(policy.before, policy.patience)):
             continue
         marker: Marker = yield Guarded(policy)
         if marker is Marker.OK:
@@ -48,7 +49,7 @@ def confirm(policy: EscapePolicy) -> Steps[bool]:
     The probe is the escape itself, since a command would be payload if the module still is in data mode: an OK says
     that it was, and ATO returns to it.
     """
-    if not (yield Silence(policy.before)):
+    if not (yield Silence(policy.before, policy.patience)):
         return False
     marker: Marker = yield Guarded(policy)
     if marker is Marker.OK:

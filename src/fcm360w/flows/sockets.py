@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TypeVar
 
 from fcm360w.commands.tcp import Access, Close, GetLastError, GetSent, ListSockets, Open, Sent, Service
-from fcm360w.errors import CommandError, CommandTimeout, UsageError
+from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, UsageError
 from fcm360w.steps import Pause, Steps
 from fcm360w.wire import Command
 
@@ -21,7 +22,10 @@ def explained(command: Command[R]) -> Steps[R]:
     except CommandError as error:
         if error.code is not None or error.result != "ERROR":
             raise
-        last = yield from GetLastError()
+        try:
+            last = yield from GetLastError()
+        except (CommandError, ProtocolError):
+            raise error from None
         raise CommandError(error.command, error.result, last.err, last.errcode_description, error.section) from error
 
 
@@ -44,10 +48,10 @@ def connect(host: str, port: int, access: Access, service: Service = Service.TCP
     return free
 
 
-def close(connect_id: int) -> Steps[None]:
-    """Close a socket; one that is closed already is no error."""
+def close(connect_id: int, seconds: float) -> Steps[None]:
+    """Close a socket; one that is closed already is no error.  The peer has `seconds`, 1 to 120, to close its side."""
     with contextlib.suppress(CommandError):
-        yield from Close(connect_id)
+        yield from Close(connect_id, max(1, min(120, math.ceil(seconds))))
 
 
 def settle(connect_id: int, seconds: float) -> Steps[Sent | None]:

@@ -13,7 +13,7 @@ from fcm360w.commands.wifi import (
     StationChange,
     StationEvent,
 )
-from fcm360w.errors import CommandError, CommandTimeout
+from fcm360w.errors import CommandError, CommandTimeout, ProtocolError
 from fcm360w.steps import Pause, Steps, Until
 
 _ENDS = {StationChange.GOT_IP, StationChange.NO_AP, StationChange.DISCONNECTED}
@@ -27,9 +27,9 @@ def join(ssid: str, password: str | None, seconds: float) -> Steps[Addresses]:
     """
     command = Join(ssid, password or None)
     line = command.line(mask=True)
-    with contextlib.suppress(CommandError):
-        yield from GetHotspot()
+    if (yield from _joined()):
         yield from _leave()
+    yield from _forget()
     yield from command
     event = yield from Until(StationEvent, seconds, lambda event: event.event in _ENDS)
     if event is None:
@@ -39,9 +39,26 @@ def join(ssid: str, password: str | None, seconds: float) -> Steps[Addresses]:
     return (yield from GetAddresses())
 
 
+def _joined() -> Steps[bool]:
+    """A module that is not joined answers ERROR, or OK without a hotspot."""
+    try:
+        yield from GetHotspot()
+    except (CommandError, ProtocolError):
+        return False
+    return True
+
+
+def _forget() -> Steps[None]:
+    """Lines that told of an earlier join must not be taken for the fate of the next."""
+    while (yield from Until(StationEvent, 0.0)):
+        continue
+
+
 def _leave() -> Steps[None]:
-    """A module that is joined says that it left; that line must not be taken for the fate of the next join."""
-    yield from Leave()
+    """A module that is joined says that it left."""
+    yield from _forget()
+    with contextlib.suppress(CommandError):
+        yield from Leave()
     yield from Until(StationEvent, 1.0, lambda event: event.event is StationChange.DISCONNECTED)
 
 

@@ -30,6 +30,7 @@ class Dialect:
     echo_on: bool = False  # echo as delivered
     banner: str | None = "ready"
     boot_delay: float = 0.2
+    join_delay: float = 0.05  # before each event of a join
     response_delay: float = 0.0  # from a command's CR to its answer
     guard: float = 1.0  # silence before and after +++
     version: str = "FCM360WAAR01A01"

@@ -26,7 +26,7 @@ MAX_WAITING = 256
 class Module:
     """Settings, radio, sockets, and the lines that wait to be said.
 
-    `now` is the time of the command being served.  `restarting` and `next_baud` are requests to whoever runs the module.
+    `now` is the time of the command being served.  `restarting` and `next_baud` are requests to who runs the module.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Module:
     ) -> None:
         self.dialect = dialect
         self.now = 0.0
-        self.radio = Radio(aps, self._station_changed)
+        self.radio = Radio(aps, self._station_changed, dialect.join_delay)
         self.sockets = Sockets(network, self.notify, lambda: bool(self.setting(PassiveClosed).closed))
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0

@@ -130,7 +130,8 @@ class KernelConnection:
         if mask & WRITE:
             self._drain()
         if mask & READ:
-            self._watch.drop(READ)
+            if self.readable:
+                self._watch.drop(READ)  # nobody has room for it now; receive() asks again
             self.readable = True
             if self._finishing:
                 self._discard()
@@ -177,12 +178,14 @@ class KernelConnection:
         try:
             data = self._link.recv(limit)
         except (BlockingIOError, InterruptedError):
-            self.readable = False
-            self._watch.add(READ)
-            return b""
+            data = None
         except OSError as error:
             log.debug("socket: %s", error)
             self._broken, data = True, b""
+        if data is None or 0 < len(data) < limit:
+            self.readable = False
+            self._watch.add(READ)
+            return data or b""
         if not data:
             self._ended, self.readable = True, False
             self._watch.drop(READ)
@@ -269,7 +272,8 @@ class KernelAttempt:
         return True
 
     def _ready(self, mask: int) -> None:
-        assert self._link is not None and self._watch is not None
+        assert self._link is not None
+        assert self._watch is not None
         error = self._link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         self._watch.want(0)
         if error:

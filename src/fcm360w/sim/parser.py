@@ -54,8 +54,12 @@ def _table() -> tuple[type[Any], ...]:
 
 def concerns_sockets(command: Command[Any]) -> bool:
     """Whether AT+QIGETERROR speaks of this command: all of manual 2.3 but itself."""
-    row: Any = command.setting if isinstance(command, (Get, Set)) else command.row if isinstance(command, Ask) else command
-    ref: str = row.ref
+    about: Any = command
+    if isinstance(command, (Get, Set)):
+        about = command.setting
+    elif isinstance(command, Ask):
+        about = command.row
+    ref: str = about.ref
     return ref.startswith("2.3.") and ref != "2.3.9"
 
 
@@ -111,7 +115,8 @@ def _best(candidates: list[type[Command[Any]]], text: str) -> Command[Any] | Non
             command = row.parse(text, strict=True)
         except ValueError:
             continue
-        found.append((len(row.fields()) - count, command))
+        on_line = [field for field in row.fields() if not field.payload or field.payload.counted]
+        found.append((len(on_line) - count, command))
     return min(found, key=lambda pair: pair[0])[1] if found else None
 
 

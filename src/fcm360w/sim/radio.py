@@ -28,7 +28,7 @@ DEFAULT_AP = AccessPoint("hall", "open sesame")
 
 
 def parse_access_points(texts: Iterable[str]) -> tuple[AccessPoint, ...]:
-    """Read ``SSID[:PASSWORD]``, one hotspot a text; the first colon divides.  ValueError if a name or password is bad."""
+    """Read ``SSID[:PASSWORD]``, one hotspot a text; the first colon divides.  ValueError for a bad name or password."""
     found = []
     for number, text in enumerate(texts, 1):
         ssid, colon, password = text.partition(":")
@@ -43,7 +43,7 @@ def parse_access_points(texts: Iterable[str]) -> tuple[AccessPoint, ...]:
 class Radio:
     """The station.  `notify` is told of each change; `delay` seconds pass before each."""
 
-    def __init__(self, aps: Iterable[AccessPoint], notify: Callable[[StationChange], None], delay: float = 0.05) -> None:
+    def __init__(self, aps: Iterable[AccessPoint], notify: Callable[[StationChange], None], delay: float) -> None:
         self.aps = tuple(aps)
         self.enabled = False
         self.joined: AccessPoint | None = None

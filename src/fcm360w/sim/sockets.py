@@ -59,6 +59,10 @@ class Socket:
         self.announced = self.announced and bool(self.inbox)
         return data
 
+    def waiting(self) -> bool:
+        """Whether there may be bytes to take."""
+        return bool(self.inbox) or (self.connection is not None and self.connection.readable and not self.ended)
+
     def fill(self) -> None:
         """Fetch what the network has, as far as there is room."""
         while len(self.inbox) < RECEIVE_BUFFER and (data := self._receive(RECEIVE_BUFFER - len(self.inbox))):
@@ -227,11 +231,12 @@ class Sockets:
             if socket.ended and (socket.access is Access.BUFFER or not socket.inbox):
                 self.report_end(socket)
 
-    def report_end(self, socket: Socket) -> None:
-        """Say once that the peer has closed; the id is free again if so configured."""
+    def report_end(self, socket: Socket, *, silent: bool = False) -> None:
+        """Say once, unless silent, that the peer has closed; the id is free again if so configured."""
         if socket.end_told:
             return
         socket.end_told = True
-        self._notify(Closed(socket.id))
+        if not silent:
+            self._notify(Closed(socket.id))
         if self._frees_itself():
             self.free(socket)

@@ -7,6 +7,7 @@ follows, and no byte is ever early.  A lane is emptied in quanta: waking for eac
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import deque
 from typing import NamedTuple
@@ -18,105 +19,6 @@ QUANTUM = 0.002
 READ_AHEAD = 4096
 PACED_TRANSMIT = 16 * 1024
 UNPACED = 64 * 1024
-
-
-class Chunk(NamedTuple):
-    """Consecutive bytes of a lane and when the first and the last of them had passed."""
-
-    data: bytes
-    first: float
-    last: float
-    payload: bool
-
-
-class Lane:
-    """One direction: a queue of at most `limit` bytes (more is taken, but `room` is 0 then)."""
-
-    def __init__(self, baud: int | None, limit: int) -> None:
-        self.limit = limit
-        self.high_water = 0
-        self._queue = bytearray()
-        self._runs: deque[list[int]] = deque()
-        self._byte = 0.0
-        self._epoch = -math.inf
-        self._index = 0
-        self._stalled = False
-        self.set_baud(baud)
-
-    def __len__(self) -> int:
-        return len(self._queue)
-
-    @property
-    def room(self) -> int:
-        return max(0, self.limit - len(self._queue))
-
-    def set_baud(self, baud: int | None) -> None:
-        """Change the rate; bytes still queued move at the new one from the last passage on."""
-        last = self._passes(0)
-        self._byte = BITS_PER_BYTE / baud if baud else 0.0
-        self._epoch, self._index = last, 0
-
-    def put(self, data: bytes, now: float, payload: bool = False) -> None:
-        """Queue bytes."""
-        if not data:
-            return
-        last = self._passes(len(self._queue))
-        if now > last:
-            # The line has been idle.  Bytes still here should have been taken before; they are late, never early.
-            self._epoch, self._index = now, 0
-        self._queue += data
-        self.high_water = max(self.high_water, len(self._queue))
-        if self._runs and self._runs[-1][1] == payload:
-            self._runs[-1][0] += len(data)
-        else:
-            self._runs.append([len(data), payload])
-
-    def take(self, now: float, room: int) -> list[Chunk]:
-        """Remove what has passed by `now`, at most `room` bytes.  The line stands still while the receiver is full."""
-        if self._stalled and room > 0:
-            self._stalled = False
-            self._epoch, self._index = now, 0
-        count = self._passed(now)
-        if count > room:
-            self._stalled = True
-            count = room
-        chunks = []
-        while count > 0:
-            size = min(count, self._runs[0][0])
-            chunks.append(self._remove(size, now))
-            count -= size
-        return chunks
-
-    def due(self) -> float | None:
-        """When it is worth coming back; None if the lane is empty or stands still."""
-        if not self._queue or self._stalled:
-            return None
-        if not self._byte:
-            return self._epoch
-        return self._passes(min(len(self._queue), max(1, int(QUANTUM / self._byte))))
-
-    def _passes(self, count: int) -> float:
-        """When the next `count` bytes will have passed."""
-        return self._epoch + (self._index + count) * self._byte
-
-    def _passed(self, now: float) -> int:
-        if not self._queue or not self._byte:
-            return len(self._queue)
-        count = min(len(self._queue), max(0, int((now - self._epoch) / self._byte) - self._index + 1))
-        while count and self._passes(count) > now:
-            count -= 1
-        return count
-
-    def _remove(self, size: int, now: float) -> Chunk:
-        data = bytes(self._queue[:size])
-        del self._queue[:size]
-        run = self._runs[0]
-        run[0] -= size
-        if not run[0]:
-            self._runs.popleft()
-        first, last = (self._passes(1), self._passes(size)) if self._byte else (now, now)
-        self._index += size
-        return Chunk(data, first, last, bool(run[1]))
 
 
 class Passage:
@@ -138,6 +40,116 @@ class Passage:
         if self.first is None or self.last is None or self.last <= self.first:
             return 0.0
         return (self.count - 1) / (self.last - self.first) / (baud / BITS_PER_BYTE)
+
+
+class Chunk(NamedTuple):
+    """Consecutive bytes of a lane and when the first and the last of them had passed."""
+
+    data: bytes
+    first: float
+    last: float
+    passage: Passage | None
+
+
+@dataclasses.dataclass
+class _Run:
+    """Neighbours in a queue that belong together."""
+
+    left: int
+    passage: Passage | None
+
+
+class Lane:
+    """One direction: a queue of at most `limit` bytes (more is taken, but `room` is 0 then).
+
+    `stalled`: bytes have had their time, but the receiver has no room; their clock starts again when it has.
+    """
+
+    def __init__(self, baud: int | None, limit: int) -> None:
+        self.limit = limit
+        self.high_water = 0
+        self._queue = bytearray()
+        self._runs: deque[_Run] = deque()
+        self._byte = 0.0
+        self._epoch = -math.inf
+        self._index = 0
+        self.stalled = False
+        self.set_baud(baud)
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def room(self) -> int:
+        return max(0, self.limit - len(self._queue))
+
+    def set_baud(self, baud: int | None) -> None:
+        """Change the rate; bytes still queued move at the new one from the last passage on."""
+        last = self._passes(0)
+        self._byte = BITS_PER_BYTE / baud if baud else 0.0
+        self._epoch, self._index = last, 0
+
+    def put(self, data: bytes, now: float, passage: Passage | None = None) -> None:
+        """Queue bytes; payload of data mode comes with the passage it belongs to."""
+        if not data:
+            return
+        last = self._passes(len(self._queue))
+        if now > last:
+            # The line has been idle.  Bytes still here should have been taken before; they are late, never early.
+            self._epoch, self._index = now, 0
+        self._queue += data
+        self.high_water = max(self.high_water, len(self._queue))
+        if self._runs and self._runs[-1].passage is passage:
+            self._runs[-1].left += len(data)
+        else:
+            self._runs.append(_Run(len(data), passage))
+
+    def take(self, now: float, room: int) -> list[Chunk]:
+        """Remove what has passed by `now`, at most `room` bytes.  The line stands still while the receiver is full."""
+        if self.stalled and room > 0:
+            self.stalled = False
+            self._epoch, self._index = now, 0
+        count = self._passed(now)
+        if count > room:
+            self.stalled = True
+            count = room
+        chunks = []
+        while count > 0:
+            size = min(count, self._runs[0].left)
+            chunks.append(self._remove(size, now))
+            count -= size
+        return chunks
+
+    def due(self) -> float | None:
+        """When it is worth coming back; None if the lane is empty or stands still."""
+        if not self._queue or self.stalled:
+            return None
+        if not self._byte:
+            return self._epoch
+        return self._passes(min(len(self._queue), max(1, int(QUANTUM / self._byte))))
+
+    def _passes(self, count: int) -> float:
+        """When the next `count` bytes will have passed."""
+        return self._epoch + (self._index + count) * self._byte
+
+    def _passed(self, now: float) -> int:
+        if not self._queue or not self._byte:
+            return len(self._queue)
+        count = min(len(self._queue), max(0, int((now - self._epoch) / self._byte) - self._index + 1))
+        while count and self._passes(count) > now:
+            count -= 1
+        return count
+
+    def _remove(self, size: int, now: float) -> Chunk:
+        data = bytes(self._queue[:size])
+        del self._queue[:size]
+        run = self._runs[0]
+        run.left -= size
+        if not run.left:
+            self._runs.popleft()
+        first, last = (self._passes(1), self._passes(size)) if self._byte else (now, now)
+        self._index += size
+        return Chunk(data, first, last, run.passage)
 
 
 class PayloadStamps:

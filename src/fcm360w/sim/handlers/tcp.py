@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 
-from fcm360w.commands.codes import SocketCode
+from fcm360w.commands.codes import SOCKET_TEXTS, SocketCode
 from fcm360w.commands.tcp import (
     MAX_SEND,
     Access,
@@ -178,7 +178,7 @@ def switch_mode(module: Module, command: SwitchMode) -> Answer:
 
 @handles(GetLastError)
 def get_last_error(module: Module, command: GetLastError) -> Answer:
-    return (LastError(module.last_error, module.last_error.text),)
+    return (LastError(module.last_error, SOCKET_TEXTS[module.last_error]),)
 
 
 @handles(Resume)

@@ -1,0 +1,118 @@
+"""`fcm360w send`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+import rich_click as click
+
+from fcm360w.cli.options import Endpoint, EndpointType, output_options, port_option, stream_options
+
+if TYPE_CHECKING:
+    from fcm360w.channel import Mode, Report
+    from fcm360w.cli.connection import Tally
+    from fcm360w.streams import Stream
+
+SCRATCH = 1 << 16
+
+
+class Source(Protocol):
+    """What `send` reads: no more than is there, so that a pipe's bytes go out as they come."""
+
+    def read1(self, size: int, /) -> bytes: ...
+
+
+@click.command(epilog="Example: fcm360w send data.bin -p sim:// --to tcp://127.0.0.1:8009 --ssid hall")
+@click.argument("file", type=click.File("rb"))
+@port_option
+@click.option("--to", "endpoint", type=EndpointType(), required=True, help="The server.")
+@stream_options
+@output_options
+def send(
+    file: BinaryIO,
+    url: str,
+    endpoint: Endpoint,
+    mode: Mode,
+    ssid: str | None,
+    password: str | None,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Send FILE (- is stdin) through the module to a TCP server.
+
+    Waits until the server's system has acknowledged every byte; exit code 1 if it does not.  What the server sends
+    meanwhile is dropped.
+    """
+    from fcm360w.cli.connection import Tally, Target, connected, piece_size
+    from fcm360w.cli.screen import progress
+
+    with connected(Target(url, endpoint, mode, ssid, password, timeout)) as (module, stream):
+        tally = Tally()
+        with progress("sending", _size(file)) as show:
+            dropped = _pump(file, stream, tally, piece_size(module.baud), timeout, show)
+        report = stream.close()
+    if as_json:
+        click.echo(json.dumps({**tally.figures(), "acknowledged": report.acknowledged, "mode": mode}))
+    _conclude(tally, report, dropped)
+
+
+def _size(file: BinaryIO) -> int | None:
+    """Bytes to come; None if nobody knows."""
+    try:
+        return os.fstat(file.fileno()).st_size if file.seekable() else None
+    except OSError:
+        return None
+
+
+def _pump(
+    file: Source, stream: Stream, tally: Tally, size: int, timeout: float | None, show: Callable[[int], None]
+) -> int:
+    """Send all of a file; the number of bytes that came back and were dropped."""
+    scratch, dropped = bytearray(SCRATCH), 0
+    while data := file.read1(size):
+        _push(stream, memoryview(data))
+        tally.add(data)
+        show(tally.count)
+        stream.settimeout(0.0)
+        dropped += _drain(stream, scratch)
+        stream.settimeout(timeout)
+    return dropped
+
+
+def _push(stream: Stream, data: memoryview) -> None:
+    """Send all; TimeoutError only if not one byte moved in the stream's time."""
+    while data:
+        before = stream.sent
+        try:
+            stream.sendall(data)
+            return
+        except TimeoutError:
+            if stream.sent == before:
+                raise
+            data = data[stream.sent - before :]
+
+
+def _drain(stream: Stream, scratch: bytearray) -> int:
+    """Take what has come, lest it fill the buffers until the module's own answers no longer get through."""
+    try:
+        return stream.recv_into(scratch)
+    except TimeoutError:
+        return 0
+
+
+def _conclude(tally: Tally, report: Report, dropped: int) -> None:
+    from fcm360w.cli.failures import Incomplete
+    from fcm360w.cli.screen import amount, say
+
+    tally.summary("sent")
+    if dropped:
+        say(f"{amount(dropped)} came from the server and were dropped")
+    if report.acknowledged is None and tally.count:
+        raise Incomplete("the module did not say how much the server has acknowledged")
+    if report.acknowledged is not None and report.acknowledged < tally.count:
+        missing = amount(tally.count - report.acknowledged)
+        raise Incomplete(f"the server has acknowledged {amount(report.acknowledged)}; {missing} may be lost")
+    say("all acknowledged")

@@ -1,0 +1,82 @@
+"""`fcm360w sim`."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+from typing import TYPE_CHECKING, NoReturn
+
+import rich_click as click
+
+from fcm360w.cli.options import parse_host_port, verbose_option
+
+if TYPE_CHECKING:
+    from fcm360w.sim import Twin
+
+POWER_UP = 115_200
+
+
+def _local(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    address = parse_host_port(ctx, param, value)
+    try:
+        if address is None or ipaddress.ip_address(address[0]).is_loopback:
+            return address
+    except ValueError:
+        if address and address[0] == "localhost":
+            return "127.0.0.1", address[1]
+    raise click.BadParameter("the twin listens on this machine only: 127.0.0.1:PORT", ctx, param)
+
+
+@click.command(epilog="Example: fcm360w sim --pty /tmp/fcm360w --ap 'hall:open sesame' --baud 2000000")
+@click.option("--tcp", callback=_local, metavar="HOST:PORT", help="Serve a TCP port; port 0 picks a free one.")
+@click.option(
+    "--pty",
+    is_flag=False,
+    flag_value="",
+    metavar="[LINK]",
+    help="Serve a pseudo-terminal; LINK is a symbolic link to it.  The default.",
+)
+@click.option("--ap", "aps", multiple=True, metavar="SSID[:PASSWORD]", help="A hotspot in reach; may be repeated.")
+@click.option("--baud", type=click.IntRange(1200, 2_000_000), metavar="N", help=f"Bit rate, {POWER_UP} by default.")
+@click.option("--unpaced", is_flag=True, help="As fast as this machine can.")
+@verbose_option
+def sim(
+    tcp: tuple[str, int] | None, pty: str | None, aps: tuple[str, ...], baud: int | None, unpaced: bool
+) -> None:
+    """Run the digital twin of the module until interrupted.
+
+    Prints the URL of each place to plug in, one a line.  Any program may open them, by hand or by code; sockets that the
+    twin opens are real.  Without --ap there is one hotspot, `hall`, with the password `open sesame`.
+    """
+    from fcm360w.errors import UsageError
+    from fcm360w.sim import DEFAULT_AP, Twin, parse_access_points
+
+    if baud and unpaced:
+        raise click.UsageError("--baud and --unpaced exclude each other")
+    try:
+        reach = parse_access_points(aps) if aps else (DEFAULT_AP,)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    rate = None if unpaced else baud or POWER_UP
+    place = pty or True if pty is not None or tcp is None else None
+    _serve(Twin(reach, baud=rate, tcp=tcp, pty=place))
+
+
+def _serve(twin: Twin) -> None:
+    """Run until SIGINT or SIGTERM."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        twin.bind()
+        for url in twin.urls:
+            click.echo(url)
+        twin.serve()
+    except KeyboardInterrupt:
+        return
+    finally:
+        twin.stop()
+    raise RuntimeError("the twin ended by itself")
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,247 @@
+"""A running twin: the module, its serial line, its network, and the places where hosts plug in."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from fcm360w.sim.dialect import MANUAL, Dialect
+from fcm360w.sim.frontends import FrontEnd, InProcess, Pty, Tcp
+from fcm360w.sim.link import SimLink
+from fcm360w.sim.module import Module
+from fcm360w.sim.network import KernelNetwork
+from fcm360w.sim.radio import DEFAULT_AP, AccessPoint
+from fcm360w.sim.runner import Loop, Runner
+from fcm360w.sim.uart import PayloadStamps, Uart
+
+__all__ = ["Twin", "find", "serve"]
+
+log = logging.getLogger("fcm360w.sim")
+
+_named: dict[str, Twin] = {}
+
+
+def find(name: str) -> Twin | None:
+    """The running twin of that name in this process."""
+    return _named.get(name)
+
+
+class Machine:
+    """Everything that a twin holds open."""
+
+    def __init__(self, aps: Iterable[AccessPoint], baud: int | None, dialect: Dialect, name: str | None) -> None:
+        self.loop = Loop()
+        self.network = KernelNetwork(self.loop.selector, self.loop.post)
+        self.module = Module(self.network, dialect, aps, baud)
+        self.link = SimLink(self.module, time.monotonic())
+        self.uart = Uart(baud)
+        self.in_process = InProcess(self.loop.selector, baud is not None, name)
+        self.front_ends: list[FrontEnd] = [self.in_process]
+        self.runner = Runner(self.loop, self.link, self.uart, self.network, self.front_ends)
+        self._closed = threading.Event()
+        self._owner: threading.Thread | None = None
+
+    def open_pty(self, path: str | None) -> None:
+        self.front_ends.append(Pty(self.loop.selector, self.uart.baud is not None, path, self._query()))
+
+    def open_tcp(self, address: tuple[str, int]) -> None:
+        self.front_ends.append(Tcp(self.loop.selector, self.uart.baud is not None, address, self._query()))
+
+    def _query(self) -> str:
+        return f"?baud={self.uart.baud}" if self.uart.baud else ""
+
+    def attach(self) -> socket.socket:
+        """Plug in a host of this process, from any thread."""
+        done = threading.Event()
+        results: list[socket.socket | OSError] = []
+
+        def run() -> None:
+            try:
+                results.append(self.in_process.attach())
+            except OSError as error:
+                results.append(error)
+            done.set()
+
+        self.loop.post(run)
+        while not done.wait(0.1):
+            if self._closed.is_set():
+                raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        if isinstance(results[0], OSError):
+            raise results[0]
+        return results[0]
+
+    def own(self, thread: threading.Thread) -> threading.Thread:
+        """Say which thread is going to run the loop."""
+        self._owner = thread
+        return thread
+
+    def run(self) -> None:
+        self.own(threading.current_thread())
+        try:
+            self.runner.run()
+        except Exception:
+            log.exception("the twin failed")
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """Close, by way of the thread that runs the loop if there is one."""
+        self.runner.stop()
+        if self._owner is None:
+            self.close()
+        elif self._owner is not threading.current_thread():
+            self._closed.wait()
+
+    def close(self) -> None:
+        """In the loop's thread, or without one."""
+        if self._closed.is_set():
+            return
+        for front_end in self.front_ends:
+            front_end.close()
+        self.module.sockets.reset()
+        self.network.close()
+        self.loop.close()
+        self._closed.set()
+
+    def stats(self) -> dict[str, int]:
+        return {
+            "from_host_high_water": self.uart.from_host.high_water,
+            "to_host_high_water": self.uart.to_host.high_water,
+            "waiting_high_water": self.module.waiting_high_water,
+            "waiting_dropped": self.module.waiting_dropped,
+            "ignored_while_booting": self.link.ignored,
+            "overlong_dropped": self.link.overlong_dropped,
+            "host_gone_bytes": self.runner.host_gone_bytes,
+            "sockets_open": len(self.module.sockets.every()),
+        }
+
+
+class Twin:
+    """A simulated module with real sockets, started by start() or `with`, or run in this thread by serve().
+
+    `baud` in bit/s paces the serial line in both directions; None lets bytes pass at once.  `tcp` is an address to
+    listen at (port 0 picks one), `pty` True or the path of a symbolic link to be made, `name` makes ``sim://name`` lead
+    here.  The module has been running for a while when a host comes: it prints its banner only after a restart.
+    """
+
+    def __init__(
+        self,
+        aps: Iterable[AccessPoint] = (DEFAULT_AP,),
+        *,
+        baud: int | None = None,
+        dialect: Dialect = MANUAL,
+        name: str | None = None,
+        tcp: tuple[str, int] | None = None,
+        pty: bool | str | None = None,
+    ) -> None:
+        self.aps = tuple(aps)
+        self.baud = baud
+        self.dialect = dialect
+        self.name = name
+        self._tcp = tcp
+        self._pty = pty
+        self._machine: Machine | None = None
+        self._thread: threading.Thread | None = None
+
+    # ---- life ----
+
+    def bind(self) -> Self:
+        """Open the front ends, so that `urls` can be told; the module does not answer yet.  Raises OSError."""
+        if self._machine:
+            return self
+        if self.name is not None and _named.setdefault(self.name, self) is not self:
+            raise OSError(errno.EADDRINUSE, f"a twin called {self.name!r} is running")
+        self._machine = Machine(self.aps, self.baud, self.dialect, self.name)
+        try:
+            if self._pty:
+                self._machine.open_pty(self._pty if isinstance(self._pty, str) else None)
+            if self._tcp:
+                self._machine.open_tcp(self._tcp)
+        except OSError:
+            self.stop()
+            raise
+        return self
+
+    def start(self) -> Self:
+        """Run in a thread of its own, once; a twin that was stopped stays stopped."""
+        machine = self.bind()._running()
+        if self._thread is None:
+            self._thread = machine.own(threading.Thread(target=machine.run, name="fcm360w-sim", daemon=True))
+            self._thread.start()
+        return self
+
+    def serve(self) -> None:
+        """Run in this thread until stop() is called elsewhere, or KeyboardInterrupt, which is passed on."""
+        machine = self.bind()._running()
+        try:
+            machine.run()
+        finally:
+            self._forget()
+
+    def stop(self) -> None:
+        """Stop and close everything; hosts see the line go dead.  As often as you like."""
+        if self._machine is None:
+            return
+        self._machine.stop()
+        if self._thread and self._thread is not threading.current_thread():
+            self._thread.join()
+        self._forget()
+
+    def _forget(self) -> None:
+        if self.name is not None and _named.get(self.name) is self:
+            del _named[self.name]
+
+    def _running(self) -> Machine:
+        if self._machine is None:
+            raise OSError(errno.ECONNREFUSED, "the twin was not started")
+        return self._machine
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # ---- hosts ----
+
+    @property
+    def urls(self) -> list[str]:
+        """What a host opens, one URL a front end; empty before bind() or start()."""
+        ends = self._machine.front_ends if self._machine else []
+        return [end.url for end in (*ends[1:], *ends[:1]) if end.url]
+
+    def attach(self) -> socket.socket:
+        """Plug in a host of this process; returns its end, non-blocking.  OSError if there is one already."""
+        end = self._running().attach()
+        end.setblocking(False)
+        return end
+
+    # ---- what it has seen ----
+
+    @property
+    def stamps(self) -> PayloadStamps:
+        """Payload bytes of the latest data mode, with the times of the first and the last, by the twin's own line."""
+        return self._running().link.stamps
+
+    def stats(self) -> dict[str, int]:
+        """High-water marks of every queue in bytes (lines for `waiting`), and what was dropped."""
+        return self._running().stats()
+
+
+def serve(twin: Twin, announce: Callable[[str], None]) -> None:
+    """Announce the URL of each front end, then run the twin in this thread until interrupted."""
+    twin.bind()
+    for url in twin.urls:
+        announce(url)
+    with contextlib.suppress(KeyboardInterrupt):
+        twin.serve()

@@ -1,0 +1,279 @@
+"""Lint of the whole command table, and of what may be imported where."""
+
+from __future__ import annotations
+
+import ast
+import enum
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fcm360w
+from fcm360w.commands import CHAPTERS, RULES, UNSOLICITED, URCS, chapter, codes, rows, urc
+from fcm360w.commands.tcp import SETTINGS
+from fcm360w.framer import Start
+from fcm360w.wire import Command, Reply, Setting, split
+from test_wire import EACH_ROW, TABLE, legal, sample, without_payload
+
+SOURCE = Path(fcm360w.__file__).parent
+COMMANDS: list[type[Command[Any]]] = [row for row in TABLE if issubclass(row, Command)]
+REPLIES: list[type[Reply]] = [row for row in TABLE if issubclass(row, Reply)]
+WRITTEN = [row for row in COMMANDS if row.form == "write" and row.at.startswith("+")]
+
+# Lines that firmware words otherwise than the row, which keeps the manual's or the commonest name.
+ALIASES = {"RDY": "ready"}
+
+
+# ---- rows
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_every_row_names_its_section(row: type[Any]) -> None:
+    assert re.fullmatch(r"\d(\.\d+){1,2}", row.ref)
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_every_row_says_what_it_is(row: type[Any]) -> None:
+    text = row.__dict__["__doc__"]
+    assert text
+    assert not text.startswith(f"{row.__name__}(")
+    assert text.splitlines()[0].endswith((".", ".  It"))
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_every_row_has_a_name_on_the_wire(row: type[Any]) -> None:
+    assert row.at or row.__name__ == "Attention"
+    assert row.at == row.at.strip()
+
+
+def enums() -> Iterator[type[enum.Enum]]:
+    for module in (*map(chapter, CHAPTERS), codes):
+        own = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
+        yield from (value for value in own if issubclass(value, enum.Enum))
+
+
+@pytest.mark.parametrize("kind", list(enums()))
+def test_every_enum_says_what_it_is(kind: type[enum.Enum]) -> None:
+    assert (kind.__dict__.get("__doc__") or "An enumeration.") != "An enumeration."
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_optional_parameters_come_last(row: type[Any]) -> None:
+    optional = [field.optional for field in row.fields()]
+    assert optional == sorted(optional)
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_a_row_has_at_most_one_payload(row: type[Any]) -> None:
+    assert sum(field.payload is not None for field in row.fields()) <= 1
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_defaults_are_legal(row: type[Any]) -> None:
+    for field in row.fields():
+        assert not field.optional or field.default is None or field.fault(field.default) is None
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_secrets_are_text(row: type[Any]) -> None:
+    assert all(field.type is str for field in row.fields() if field.secret)
+
+
+def test_rows_are_told_apart() -> None:
+    """By kind, name, key, form, and the parameters that must be there."""
+
+    def signature(row: type[Any]) -> tuple[object, ...]:
+        needed = tuple((field.type, field.bounds, field.optional) for field in row.fields())
+        return issubclass(row, Command), row.at, row.key, getattr(row, "form", ""), needed
+
+    found: dict[tuple[object, ...], str] = {}
+    for row in TABLE:
+        other = found.setdefault(signature(row), row.__name__)
+        assert other == row.__name__
+
+
+@pytest.mark.parametrize("row", WRITTEN)
+@EACH_ROW
+@given(data=st.data())
+def test_a_command_line_can_only_be_one_command(row: type[Command[Any]], data: st.DataObject) -> None:
+    """Of the rows that take its parameters, it is the one that leaves the fewest to their defaults."""
+    given_row = data.draw(legal(row))
+    text = given_row.parameters()
+    count = len(split(text))
+    fits: dict[int, list[Command[Any]]] = {}
+    for other in WRITTEN:
+        if other.at == row.at:
+            try:
+                parsed = other.parse(text, strict=True)
+            except ValueError:
+                continue
+            fits.setdefault(len(other.printed_fields()) - count, []).append(parsed)
+    assert fits[min(fits)] == [without_payload(given_row)]
+
+
+@pytest.mark.parametrize("row", COMMANDS)
+def test_waits_and_results_make_sense(row: type[Command[Any]]) -> None:
+    assert row.wait > 0
+    assert row.final
+    assert row.form in ("exec", "read", "write")
+    assert row.form == "write" or not row.fields()
+    assert row.reply is None or row.reply in REPLIES
+    assert not row.late or row.reply is not None
+
+
+@pytest.mark.parametrize("row", COMMANDS)
+def test_a_lines_length_fits_the_module(row: type[Command[Any]]) -> None:
+    assert len(sample(row).line()) <= 1024
+
+
+def test_the_first_row_of_a_name_that_can_be_asked_has_the_answer() -> None:
+    for at in {row.at for row in COMMANDS}:
+        assert sum(row.test is not None for row in COMMANDS if row.at == at) <= 1
+
+
+# ---- options
+
+
+def test_settings_are_listed_in_order() -> None:
+    assert list(SETTINGS) == [row for row in TABLE if issubclass(row, Setting)]
+    assert len({(row.at, row.key) for row in SETTINGS}) == len(SETTINGS)
+
+
+@pytest.mark.parametrize("row", SETTINGS)
+def test_a_setting_has_a_default_for_everything(row: type[Setting]) -> None:
+    assert row.key
+    assert row().parameters()
+    assert all(field.optional and field.default is not None for field in row.fields())
+
+
+# ---- what the framer and the dispatch need at start
+
+
+ANNOUNCING = [row for row in REPLIES if (field := row.payload_field()) and field.payload and field.payload.counted]
+
+
+def prefix_of(row: type[Reply]) -> str:
+    return f'{row.at}: "{row.key}",' if row.key else f"{row.at}: "
+
+
+def test_some_lines_announce_a_payload() -> None:
+    assert {"Data", "Received"} <= {row.__name__ for row in ANNOUNCING}
+
+
+@pytest.mark.parametrize("row", ANNOUNCING)
+def test_a_payload_has_its_rule(row: type[Reply]) -> None:
+    found = [(name, rule) for name, rule in RULES.items() if rule.prefix == prefix_of(row)]
+    assert len(found) == 1
+    name, rule = found[0]
+    field = row.payload_field()
+    assert field
+    assert field.payload
+    assert rule.start is Start.AFTER_LINE
+    assert rule.field == row.fields().index(field)
+    assert rule.max == field.payload.high
+    unsolicited = list(RULES).index(name) < UNSOLICITED
+    assert unsolicited == (urc(row.at, row.key or "") is row)
+    assert unsolicited != any(name in command.arms for command in COMMANDS if command.reply is row)
+
+
+def test_a_rule_has_its_reply() -> None:
+    prefixes = {prefix_of(row) for row in ANNOUNCING}
+    for name, rule in RULES.items():
+        assert rule.prefix in prefixes or (name, rule.prefix, rule.start) == ("connect", "CONNECT", Start.RAW)
+
+
+@pytest.mark.parametrize("row", COMMANDS)
+def test_a_command_arms_what_it_needs(row: type[Command[Any]]) -> None:
+    needed = [prefix_of(reply) for reply in [row.reply] if reply in ANNOUNCING]
+    assert [RULES[name].prefix for name in row.arms] == needed
+    assert all(list(RULES).index(name) >= UNSOLICITED for name in row.arms)
+
+
+@pytest.mark.parametrize(("name", "key"), list(URCS))
+def test_an_unsolicited_line_has_its_row(name: str, key: str) -> None:
+    row = urc(name, key)
+    assert row in REPLIES
+    assert row.at == ALIASES.get(name, name)
+    assert (row.key or "") == key
+    assert key == key.lower()
+    assert urc(name, key.upper()) is row
+
+
+def test_urcs_of_chapter_three_are_dispatched() -> None:
+    dispatched = {urc(name, key) for name, key in URCS}
+    assert {row for row in REPLIES if row.ref.startswith("3.")} <= dispatched
+
+
+def test_an_unknown_line_has_no_row() -> None:
+    assert urc("+QNO", "") is None
+    assert urc("+QIURC", "no") is None
+    assert urc("OK", "") is None
+
+
+def test_codes_have_texts() -> None:
+    assert set(codes.SOCKET_TEXTS) == set(codes.SocketCode)
+    assert codes.describe(565) == (565, "Socket has been closed")
+    assert codes.describe(-1) == (-1, "")
+
+
+def test_chapters_are_listed() -> None:
+    files = {path.stem for path in (SOURCE / "commands").glob("*.py")} - {"__init__", "codes"}
+    assert files == set(CHAPTERS)
+    assert all(rows(name) for name in CHAPTERS)
+
+
+# ---- layers
+
+
+BELOW = [
+    *(SOURCE / f"{name}.py" for name in ("_contract", "_select", "_native", "framer", "escape", "hexcodec", "wire")),
+    *(SOURCE / f"{name}.py" for name in ("events", "steps", "states", "datamode", "link", "turns", "channel", "errors")),
+    *sorted((SOURCE / "flows").glob("*.py")),
+    *sorted((SOURCE / "commands").glob("*.py")),
+    *sorted((SOURCE / "_fallback").glob("*.py")),
+]
+CLOCKS_AND_IO = {"asyncio", "datetime", "select", "selectors", "signal", "socket", "subprocess", "threading", "time"}
+FACADES = {"aio", "module", "ports", "streams", "threads", "sim", "cli"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module or ''}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", BELOW, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_below_the_facades_is_no_clock_and_no_io(path: Path) -> None:
+    found = {name.split(".")[0] for name in imports(path)}
+    assert not found & CLOCKS_AND_IO
+    inside = {name.split(".")[1] for name in imports(path) if name.startswith("fcm360w.")}
+    assert not inside & FACADES
+
+
+@pytest.mark.parametrize("path", BELOW, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_below_the_facades_is_no_print_and_no_open(path: Path) -> None:
+    calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    assert not {func.id for func in calls if isinstance(func, ast.Name)} & {"print", "open", "input"}
+
+
+def test_the_link_names_no_command() -> None:
+    tree = ast.parse((SOURCE / "link.py").read_text())
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    named |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not named & {row.__name__ for row in TABLE}
+    assert not [name for name in imports(SOURCE / "link.py") if name.startswith("fcm360w.commands.")]
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_table_has_no_logic_of_the_link(name: str) -> None:
+    wanted = {"fcm360w.wire", "fcm360w.errors", *(f"fcm360w.commands.{other}" for other in (*CHAPTERS, "codes"))}
+    found = {each for each in imports(SOURCE / "commands" / f"{name}.py") if each.startswith("fcm360w.")}
+    assert {each for each in found if not any(each == want or each.startswith(f"{want}.") for want in wanted)} == set()
