@@ -50,14 +50,13 @@ class Script:
     """What a module says to what it hears.  An expectation is used up unless it is to hold always; the first that fits counts."""
 
     def __init__(self) -> None:
-        self.expected: list[tuple[bytes, tuple[Reaction, ...], bool]] = []
+        self.expected: list[tuple[str | bytes, tuple[Reaction, ...], bool]] = []
         self.heard = bytearray()
         self.unheeded = bytearray()
 
     def on(self, said: str | bytes, *reactions: Reaction, always: bool = False) -> None:
-        """React to a command line (text), or to raw bytes."""
-        wanted = said.encode() + END if isinstance(said, str) else said
-        self.expected.append((wanted, reactions, always))
+        """React to a command line (text), whether or not it follows an unheeded `+++`, or to raw bytes."""
+        self.expected.append((said, reactions, always))
 
     def hear(self, data: bytes) -> list[Reaction]:
         """The reactions to what is heard, byte by byte."""
@@ -66,13 +65,21 @@ class Script:
             self.heard += data[i : i + 1]
             self.unheeded += data[i : i + 1]
             for entry in self.expected:
-                if self.unheeded.endswith(entry[0]):
+                if self._fits(entry[0]):
                     self._use(entry)
                     out += entry[1]
                     break
         return out
 
-    def _use(self, entry: tuple[bytes, tuple[Reaction, ...], bool]) -> None:
+    def _fits(self, said: str | bytes) -> bool:
+        if isinstance(said, bytes):
+            return self.unheeded.endswith(said)
+        if not self.unheeded.endswith(END):
+            return False
+        last = self.unheeded[: -len(END)].rsplit(END, 1)[-1]
+        return last.lstrip(b"+") == said.encode() or last.endswith(b"+++" + said.encode())
+
+    def _use(self, entry: tuple[str | bytes, tuple[Reaction, ...], bool]) -> None:
         self.unheeded.clear()
         if not entry[2]:
             self.expected.remove(entry)
@@ -97,6 +104,7 @@ class Driver(Generic[R]):
         return self.turn is None
 
     def resume(self, go: Callable[[], Turn]) -> None:
+        """To its next turn, or its end."""
         try:
             self.turn = go()
         except StopIteration as stop:
@@ -130,7 +138,7 @@ class World:
         self.writes: list[tuple[float, bytes]] = []
         self.drivers: list[Driver[Any]] = []
         self.write_limit = 1 << 20
-        self.stuck = False
+        self.stuck = self.changed = False
         self.link.stuck = lambda: self.stuck
         self._order = itertools.count()
 
@@ -155,6 +163,8 @@ class World:
 
     def start(self, turns: Turns[R]) -> Driver[R]:
         """Begin, as another thread would."""
+        if not self._waiting():
+            self.link.news = self.changed = False
         self.link.tick(self.now)
         driver = Driver(turns)
         self.drivers.append(driver)
@@ -175,13 +185,12 @@ class World:
         """Its caller is interrupted; the others notice."""
         driver.cancel(error)
         self._flush()
-        for other in self._waiting():
-            self._resume(other, Turned())
+        self._tell()
 
     def wait(self, seconds: float) -> None:
         """Let time pass while nobody asks for anything but whoever drives already."""
         end = self.now + seconds
-        while (then := self._next_time()) is not None and then < end:
+        while self.link.news or self.changed or ((then := self._next_time()) is not None and then < end):
             self.step()
         self._advance(end)
         self._flush()
@@ -199,7 +208,7 @@ class World:
     def step(self) -> None:
         """Write what may be written; else let time jump to the next thing that happens."""
         self._flush()
-        if self._write_payload():
+        if self._write_payload() or self._tell():
             return
         then = self._next_time()
         assert then is not None, "nothing will ever happen"
@@ -232,6 +241,15 @@ class World:
                 self._resume(driver, Turned(count, 0))
                 wrote = True
         return wrote
+
+    def _tell(self) -> bool:
+        """Whoever waits hears of what another has changed, as a facade's notify does."""
+        if not (self.link.news or self.changed):
+            return False
+        self.link.news = self.changed = False
+        for driver in self._waiting():
+            self._resume(driver, Turned())
+        return True
 
     def _next_time(self) -> float | None:
         times = [driver.turn.deadline for driver in self._waiting() if driver.turn]
@@ -275,6 +293,7 @@ class World:
 
     def _resume(self, driver: Driver[Any], turned: Turned) -> None:
         driver.resume(lambda: driver.turns.send(turned))
+        self.changed = self.changed or driver.done
 
     def _throw(self, driver: Driver[Any]) -> None:
         def go() -> Turn:

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from fcm360w.channel import ACCESS, Channel, Mode, Report
+from fcm360w.channel import Channel, Mode, Report, open_channel
 from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
 from fcm360w.errors import PeerClosed, TransportLost, UsageError
 from fcm360w.events import Event, Lost
-from fcm360w.flows import sockets, start, wifi
-from fcm360w.module import READ_SIZE, check_mode, new_channel, new_link
+from fcm360w.flows import start, wifi
+from fcm360w.module import READ_SIZE, check_mode, new_link
 from fcm360w.ports import Port, open_port
 from fcm360w.steps import EscapePolicy, Until
 from fcm360w.streams import CLOSE_WAIT, writable_bytes
@@ -91,8 +91,7 @@ class AsyncModule:
     async def stream(self, host: str, port: int, mode: Mode = "transparent") -> AsyncStream:
         """As Module.stream."""
         check_mode(mode)
-        connect_id = await self.run(sockets.connect(host, port, ACCESS[mode]))
-        stream = AsyncStream(self, new_channel(self._link, connect_id, mode))
+        stream = AsyncStream(self, await self.drive(open_channel(self._link, host, port, mode)))
         self._streams.append(stream)
         return stream
 

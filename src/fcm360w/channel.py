@@ -10,15 +10,15 @@ import dataclasses
 from typing import Literal
 
 from fcm360w.commands.tcp import MAX_READ, MAX_SEND, Access, Closed, Data, Read, Received, Send, Sent
-from fcm360w.errors import CommandError, Overrun, PeerClosed, UsageError
+from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, UsageError
 from fcm360w.escape import Verdict
 from fcm360w.events import Event
 from fcm360w.flows.leave import confirm, leave
-from fcm360w.flows.sockets import close, explained, settle
+from fcm360w.flows.sockets import close, connect, explained, settle
 from fcm360w.link import Link
-from fcm360w.states import State
+from fcm360w.states import STREAMING, State
 from fcm360w.steps import Pause, Steps
-from fcm360w.turns import Turn, Turns, earlier, perform
+from fcm360w.turns import Turn, Turns, earlier, perform, shielded
 
 Mode = Literal["transparent", "push", "buffer"]
 ACCESS: dict[Mode, Access] = {
@@ -82,7 +82,9 @@ class Channel:
         return self.report
 
     def _finish(self, seconds: float) -> Steps[Report]:
-        """Last count, close: for a socket in command mode."""
+        """Last count, close: for a socket in command mode.  Once, whoever asks."""
+        if self.report:
+            return self.report
         count = yield from settle(self.connect_id, seconds)
         yield from close(self.connect_id, seconds)
         return self._conclude(count)
@@ -103,7 +105,7 @@ class Transparent(Channel):
         super().__init__(link, connect_id)
         assert link.data is not None
         self.data = link.data
-        self._settling = False
+        self._settling = 0
 
     @property
     def sent(self) -> int:  # type: ignore[override]
@@ -143,30 +145,51 @@ class Transparent(Channel):
             if data:
                 self._expired(deadline, "sending")
 
-    def _settle(self) -> Turns[None]:
-        """If NO CARRIER is suspected and silence has followed it, find out whether it is."""
+    @property
+    def _doubtful(self) -> bool:
+        """NO CARRIER was seen and silence has followed it, or an escape was sent and whoever sent it was interrupted."""
         link = self.link
-        if link.state is not State.SUSPECT or self.data.watch.verdict is not Verdict.SILENT or self._settling:
+        silent = link.state is State.SUSPECT and self.data.watch.verdict is Verdict.SILENT
+        return not self.ended and (silent or link.state is State.LEAVING)
+
+    def _settle(self) -> Turns[None]:
+        """If there is doubt, and nobody else sees to it, find out whether the stream goes on."""
+        if not self._doubtful or self._settling:
             return
-        self._settling = True
+        self._settling += 1
         try:
-            self.ended = yield from perform(link, confirm(link.policy))
+            yield from shielded(perform(self.link, self._confirm()))
         finally:
-            self._settling = False
-        if link.data and link.data is not self.data:
-            link.data.adopt(self.data)
-            self.data = link.data
+            self._settling -= 1
+        if self.link.data and self.link.data is not self.data:
+            self.link.data.adopt(self.data)
+            self.data = self.link.data
+        yield Turn(deadline=self.link.now)
+
+    def _confirm(self) -> Steps[None]:
+        if not self._doubtful:
+            return
+        try:
+            self.ended = yield from confirm(self.link.policy)
+        except BaseException as error:
+            self.ended = self.link.state not in STREAMING
+            if not (self.ended and isinstance(error, CommandTimeout)):
+                raise
 
     def close(self, seconds: float) -> Turns[Report]:
-        if self.report:
-            return self.report
-        if self.ended:
-            return (yield from perform(self.link, self._finish(seconds)))
-        return (yield from perform(self.link, self._leave(seconds)))
+        self._settling += 1
+        try:
+            return (yield from perform(self.link, self._leave(seconds)))
+        finally:
+            self._settling -= 1
 
     def _leave(self, seconds: float) -> Steps[Report]:
-        alive = yield from leave(self.link.policy)
-        self.ended = not alive
+        if not self.ended and not self.report and self.link.state in STREAMING:
+            self.data.closing = True
+            try:
+                self.ended = not (yield from leave(self.link.policy))
+            finally:
+                self.data.closing = False
         return (yield from self._finish(seconds))
 
 
@@ -181,6 +204,15 @@ class Commanded(Channel):
         self.dropped = 0
         self._waiting = False
         link.sinks.append(self.take)
+
+    def detach(self) -> None:
+        """Take no more lines: the socket's id may be another's by now."""
+        if self.take in self.link.sinks:
+            self.link.sinks.remove(self.take)
+
+    def _conclude(self, count: Sent | None) -> Report:
+        self.detach()
+        return super()._conclude(count)
 
     def take(self, event: Event) -> bool:
         """Whether a line is this socket's; if so it is dealt with."""
@@ -212,22 +244,33 @@ class Commanded(Channel):
                 raise Overrun(f"{dropped} bytes of pushed data were dropped: nobody read them; use buffer mode")
             self._check()
             if self._waiting and not self.push:
-                yield from self._fetch(len(buffer))
+                yield from self._fetch()
                 continue
             if self.ended:
                 raise (yield from self._peer_closed())
-            self._expired(deadline, "receiving")
             yield Turn(deadline=deadline)
+            if not (self.inbox or self._waiting or self.ended):
+                self._expired(deadline, "receiving")
 
-    def _fetch(self, size: int) -> Turns[None]:
+    def _fetch(self) -> Turns[None]:
         """Read what the module holds.  It announces data once, so reading goes on until there are none."""
+        self._waiting = False
         if self.report:
-            self._waiting = False
             return
-        data: Data = yield from perform(self.link, explained(Read(self.connect_id, min(size, MAX_READ))))
+        try:
+            data: Data = yield from perform(self.link, explained(Read(self.connect_id, MAX_READ)))
+        except BaseException:
+            self._waiting = True
+            raise
         self.inbox += data.data
         self.received += len(data.data)
-        self._waiting = bool(data.data)
+        self._waiting = self._waiting or bool(data.data)
+        self.inbox_high_water = max(self.inbox_high_water, len(self.inbox))
+
+    def _drain(self) -> Turns[None]:
+        """The socket is about to be closed: fetch what a reader may still want."""
+        while self._waiting and not self.push and len(self.inbox) < PUSH_INBOX:
+            yield from self._fetch()
 
     def _take_into(self, buffer: memoryview) -> int:
         count = min(len(buffer), len(self.inbox))
@@ -239,9 +282,9 @@ class Commanded(Channel):
         pause = 0.02
         while data:
             if self.ended:
+                yield from self._drain()
                 raise (yield from self._peer_closed())
             self._check()
-            self._expired(deadline, "sending")
             piece = bytes(data[:MAX_SEND])
             if (yield from self._send_piece(piece)):
                 data, pause = data[len(piece) :], 0.02
@@ -249,6 +292,8 @@ class Commanded(Channel):
             else:
                 yield from perform(self.link, _wait(pause))
                 pause = min(pause * 2, 0.5)
+            if data and not self.ended:
+                self._expired(deadline, "sending")
 
     def _send_piece(self, piece: bytes) -> Turns[bool]:
         try:
@@ -256,18 +301,29 @@ class Commanded(Channel):
         except CommandError as error:
             if error.code != CLOSED_CODE and not self.ended:
                 raise
-            self.ended = True
+            self.ended = self._waiting = True
             return False
 
     def close(self, seconds: float) -> Turns[Report]:
-        if self.report is None:
-            try:
-                yield from perform(self.link, self._finish(seconds))
-            finally:
-                if self.take in self.link.sinks:
-                    self.link.sinks.remove(self.take)
-        assert self.report is not None
-        return self.report
+        return (yield from perform(self.link, self._finish(seconds)))
+
+
+def open_channel(link: Link, host: str, port: int, mode: Mode) -> Turns[Channel]:
+    """Open a socket as a stream.  What comes in one burst with the opening is the stream's already."""
+    if mode == "transparent":
+        return Transparent(link, (yield from perform(link, connect(host, port, ACCESS[mode]))))
+    made: list[Commanded] = []
+
+    def claim(connect_id: int) -> None:
+        made.append(Commanded(link, connect_id, mode == "push"))
+
+    try:
+        yield from perform(link, connect(host, port, ACCESS[mode], claim=claim))
+    except BaseException:
+        for channel in made:
+            channel.detach()
+        raise
+    return made[0]
 
 
 def _wait(seconds: float) -> Steps[None]:

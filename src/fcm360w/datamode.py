@@ -2,7 +2,8 @@
 
 Out: the guard says how much may be written now without ever showing the module a lone ``+++``.  In: the watch withholds
 what may be the module's NO CARRIER, or its OK after an escape; all else is payload.  The inbox holds payload that came
-while nobody was reading; whoever fills it stops reading the port while `room` is 0, so it is bounded without loss.
+while nobody was reading; whoever fills it stops reading the port while it is full, so it is bounded without loss.
+While the stream is being closed what does not fit is dropped, and counted, lest the module's OK stay behind it.
 """
 
 from __future__ import annotations
@@ -29,10 +30,8 @@ class DataMode:
         self.sent = 0
         self.received = 0
         self.inbox_high_water = 0
-
-    @property
-    def room(self) -> int:
-        return max(0, INBOX - len(self.inbox))
+        self.closing = False
+        self.dropped = 0
 
     @property
     def suspected(self) -> bool:
@@ -44,7 +43,9 @@ class DataMode:
             data = self.withheld + data
         passed = self.watch.step(data, now)
         self._keep(data, passed)
-        self.inbox += memoryview(data)[:passed]
+        kept = max(0, min(passed, INBOX - len(self.inbox))) if self.closing else passed
+        self.inbox += memoryview(data)[:kept]
+        self.dropped += passed - kept
         self.received += passed
         self.inbox_high_water = max(self.inbox_high_water, len(self.inbox))
 
@@ -94,4 +95,5 @@ class DataMode:
         self.inbox[:0] = earlier.inbox
         self.sent += earlier.sent
         self.received += earlier.received
+        self.dropped += earlier.dropped
         self.inbox_high_water = max(self.inbox_high_water, earlier.inbox_high_water)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fcm360w import commands
-from fcm360w.datamode import Buffer, DataMode
+from fcm360w.datamode import INBOX, Buffer, DataMode
 from fcm360w.errors import (
     CommandError,
     CommandTimeout,
@@ -94,6 +94,7 @@ class Link:
         self.moved: Callable[[], None] = lambda: None
         self.now = self.idle_at = self.heard_at = now
         self.queue: deque[object] = deque()
+        self.news = False
         self.received = self.written = self.commands = self.unparsed = 0
         self._byte_time = BITS_PER_BYTE / baud if baud else 0.0
         self._framer = Framer(_RULES, max_line=MAX_LINE)
@@ -230,8 +231,12 @@ class Link:
 
     @property
     def has_room(self) -> bool:
-        """Whether the port should be read; false while nobody takes the payload that is here already."""
-        return self.data is None or self.data.room > 0
+        """Whether the port should be read; false while nobody takes the payload that is here already.
+
+        There is more room while something has to be found out, since the answer comes behind the payload.
+        """
+        limit = INBOX if self.state is State.DATA else 2 * INBOX
+        return self.data is None or self.data.closing or len(self.data.inbox) < limit
 
     def receive_in_place(self, data: memoryview, now: float) -> int:
         """As receive, for bytes that lie in the reader's buffer: how many are payload.  Only if `in_place` says so."""
@@ -441,7 +446,9 @@ class Link:
         if self.out:
             return
         watch, settled = self.data.watch, max(self.idle_at + policy.after, pending.since)
-        pending.deadline = settled if now < settled else settled + policy.answer
+        # The answer comes behind the payload that the module holds: while bytes come it is still due.
+        due = min(max(settled, self.heard_at) + policy.answer, settled + policy.patience)
+        pending.deadline = settled if now < settled else due
         if now < settled:
             return
         # An OK that came too early may be payload: then the module's own is still to come.
@@ -486,6 +493,8 @@ class Link:
         if pending and pending.command:
             error = TransportLost(error.message, error.cause, pending.command.line(mask=True))
         self.error = error
+        if self.data and not self.data.suspected:
+            self.data.release()
         self.state = State.DEAD
         if pending:
             self._fail(error)

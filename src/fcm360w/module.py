@@ -8,11 +8,11 @@ import time
 from types import TracebackType
 from typing import Self, TypeVar
 
-from fcm360w.channel import ACCESS, Channel, Commanded, Mode, Transparent
+from fcm360w.channel import ACCESS, Mode, open_channel
 from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
 from fcm360w.errors import TransportLost, UsageError
 from fcm360w.events import Event
-from fcm360w.flows import sockets, start, wifi
+from fcm360w.flows import start, wifi
 from fcm360w.link import Link
 from fcm360w.ports import CountsOutput, Port, open_port
 from fcm360w.steps import EscapePolicy, Until
@@ -51,11 +51,6 @@ def new_link(port: Port, escape: EscapePolicy | None, now: float) -> Link:
     if WIRE_LOG.isEnabledFor(logging.DEBUG):
         link.trace = lambda direction, text: WIRE_LOG.debug("%s %s", direction, text)
     return link
-
-
-def new_channel(link: Link, connect_id: int, mode: Mode) -> Channel:
-    """The channel of a socket that was just opened."""
-    return Transparent(link, connect_id) if mode == "transparent" else Commanded(link, connect_id, mode == "push")
 
 
 def bytes_are_stuck(port: Port) -> bool:
@@ -126,9 +121,7 @@ class Module:
         commands.  CommandError with the socket code if the connection fails (manual 2.3.2, 5).
         """
         check_mode(mode)
-        connect_id = self.run(sockets.connect(host, port, ACCESS[mode]))
-        with self._lock:
-            stream = Stream(self, new_channel(self._link, connect_id, mode))
+        stream = Stream(self, self.drive(open_channel(self._link, host, port, mode)))
         self._streams.append(stream)
         return stream
 

@@ -14,7 +14,7 @@ from fcm360w.errors import TransportLost
 from fcm360w.flows.start import resync
 from fcm360w.link import Link
 from fcm360w.states import State
-from fcm360w.wire import Flow
+from fcm360w.wire import Command, Flow
 
 R = TypeVar("R")
 
@@ -25,12 +25,13 @@ class Turn:
 
     `write` is payload to write after what the link itself has to say; `read` a buffer that payload may be read into
     directly, which is allowed to be ignored.  `deadline` is a time of the link's clock; the link's own deadline, as it
-    is once all has been written, holds besides.
+    is once all has been written, holds besides.  `shielded`: a task that is cancelled goes on until a turn that is not.
     """
 
     write: memoryview | None = None
     read: memoryview | None = None
     deadline: float | None = None
+    shielded: bool = False
 
 
 class Turned(NamedTuple):
@@ -49,11 +50,17 @@ def earlier(*times: float | None) -> float | None:
 
 
 def exchange(link: Link, step: Any) -> Turns[Any]:
-    """Perform one step of a flow."""
+    """Perform one step of a flow.
+
+    A command that is to be followed by its payload is not interrupted: the module would take the next command for it.
+    """
+    prompted = isinstance(step, Command) and step.body() is not None
+    if prompted:
+        yield Turn(deadline=link.now)
     pending = link.begin(step)
     try:
         while not pending.done:
-            yield Turn()
+            yield Turn(shielded=prompted)
     except TransportLost:
         if not pending.done:
             raise
@@ -74,11 +81,27 @@ def perform(link: Link, flow: Flow[R], trusting: bool = False) -> Turns[R]:
         while link.queue[0] is not ticket:
             yield Turn()
         if link.state is State.UNSURE and not trusting:
-            yield from _steps(link, resync())
+            yield from _steps(link, resync(link.policy))
         return (yield from _steps(link, flow))
     finally:
         link.queue.remove(ticket)
+        link.news = True
         link.moved()
+
+
+def shielded(turns: Turns[R]) -> Turns[R]:
+    """The same turns, of which none is to be interrupted."""
+    resume, value = turns.send, None
+    while True:
+        try:
+            turn = resume(value)
+        except StopIteration as stop:
+            result: R = stop.value
+            return result
+        try:
+            resume, value = turns.send, (yield dataclasses.replace(turn, shielded=True))
+        except BaseException as error:
+            resume, value = turns.throw, error
 
 
 def _steps(link: Link, flow: Flow[R]) -> Turns[R]:

@@ -8,6 +8,12 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line and exit."""
-    from fcm360w.cli.app import app
+    import signal
+    import sys
 
+    from fcm360w.cli.app import app
+    from fcm360w.cli.failures import Code
+
+    # Whoever ends the program by SIGTERM wants the module left in command mode too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(Code.TERMINATED))
     app.main(prog_name="fcm360w")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from importlib import import_module
 
 import rich_click as click
+from click.exceptions import Exit
 
 from fcm360w.cli import failures
 from fcm360w.cli.options import verbosity
@@ -29,14 +28,16 @@ class Group(click.RichGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         name, known, rest = super().resolve_command(ctx, args)
         return name, known and load(known.name or ""), rest
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, Exit, click.Abort):
             raise
         except (KeyboardInterrupt, Exception) as error:
             ctx.exit(failures.report(error, verbosity(ctx) > 1))
@@ -65,11 +66,16 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     },
     epilog="Exit codes: 0 done, 1 refused by the module or not acknowledged, 2 usage, 3 transport, 4 time-out.",
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version and exit.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def app() -> None:
     """Host side of the Quectel FCM360W Wi-Fi/BLE module, and its digital twin.
 
     Without hardware, `fcm360w demo` shows it at work and `-p sim://` stands for a module.
     """
-    # Whoever ends the program by SIGTERM wants the module left in command mode too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(failures.Code.TERMINATED))

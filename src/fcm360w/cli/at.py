@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -93,7 +94,7 @@ class Transcript:
     def _print(self, lines: list[bytes]) -> None:
         if self._as_json:
             return
-        out = click.get_binary_stream("stdout")
+        out = sys.stdout.buffer
         out.write(b"".join(line + b"\n" for line in lines))
         out.flush()
 

@@ -38,7 +38,7 @@ class Target:
 
 @contextmanager
 def connected(target: Target) -> Iterator[tuple[Module, Stream]]:
-    """A module and a stream; whatever ends the context, the module is brought back to command mode before its port is released."""
+    """A module and a stream; whatever ends the context, the module is left in command mode."""
     with fcm360w.open(target.url) as module:
         if module.found.data_mode:
             say("the module was left in data mode; it has been brought out of it")

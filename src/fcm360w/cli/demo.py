@@ -90,14 +90,15 @@ def perform(baud: int | None, count: int) -> list[Run]:
     source = random.Random(count)
     outbound, inbound = source.randbytes(count), source.randbytes(count)
     hotspot = AccessPoint("hall", "open sesame")
-    with Server(inbound, count) as server, Twin([hotspot], baud=baud, name="demo") as twin:
-        with fcm360w.open("sim://demo") as module:
-            address = module.wifi.join(hotspot.ssid, hotspot.password).ip
-            say(f"joined {hotspot.ssid}, address {address}; moving {count:,} bytes each way, {_line(baud)}")
-            with module.stream(server.host, server.port) as stream:
-                there = _send(stream, server, outbound, twin)
-                back = _receive(stream, server, inbound, twin)
-    return [there, back]
+    with (
+        Server(inbound, count) as server,
+        Twin([hotspot], baud=baud, name="demo") as twin,
+        fcm360w.open("sim://demo") as module,
+    ):
+        address = module.wifi.join(hotspot.ssid, hotspot.password).ip
+        say(f"joined {hotspot.ssid}, address {address}; moving {count:,} bytes each way, {_line(baud)}")
+        with module.stream(server.host, server.port) as stream:
+            return [_send(stream, server, outbound, twin), _receive(stream, server, inbound, twin)]
 
 
 def _line(baud: int | None) -> str:
@@ -174,9 +175,11 @@ def _show(runs: list[Run]) -> None:
         for run in group:
             table.add_row(*_cells(run))
     console = Console(highlight=False)
-    console.print(table)
-    for note in NOTES:
-        console.print(note.format(baud=BAUD, bits=BITS_PER_BYTE, ceiling=BAUD // BITS_PER_BYTE), style="dim")
+    with console.capture() as shown:  # rich would end the program itself if nobody reads it
+        console.print(table)
+        for note in NOTES:
+            console.print(note.format(baud=BAUD, bits=BITS_PER_BYTE, ceiling=BAUD // BITS_PER_BYTE), style="dim")
+    click.echo(shown.get(), nl=False)
 
 
 def _cells(run: Run) -> tuple[str, ...]:

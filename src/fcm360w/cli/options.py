@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -27,34 +27,26 @@ class Endpoint(NamedTuple):
         return f"tcp://[{self.host}]:{self.port}" if ":" in self.host else f"tcp://{self.host}:{self.port}"
 
 
-class EndpointType(click.ParamType):
-    """``tcp://HOST:PORT``."""
-
-    name = "tcp://HOST:PORT"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Endpoint:
-        if isinstance(value, Endpoint):
-            return value
-        try:
-            parts = urlsplit(value)
-            if parts.scheme == "tcp" and parts.hostname and parts.port and not (parts.path or parts.query):
-                return Endpoint(parts.hostname, parts.port)
-        except ValueError:
-            pass
-        self.fail(f"{value!r} is not tcp://HOST:PORT", param, ctx)
+def _parse_endpoint(ctx: click.Context, param: click.Parameter, value: str) -> Endpoint:
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(value)
+        if parts.scheme == "tcp" and parts.hostname and parts.port and not (parts.path or parts.query):
+            return Endpoint(parts.hostname, parts.port)
+    raise click.BadParameter(f"{value!r} is not tcp://HOST:PORT", ctx, param)
 
 
-class OutputType(click.Path):
-    """A file to be written later, or ``-``; its folder must be there."""
+def endpoint_option(name: str) -> Callable[[F], F]:
+    """The server at the far end."""
+    return click.option(
+        name, "endpoint", required=True, callback=_parse_endpoint, metavar="tcp://HOST:PORT", help="The server."
+    )
 
-    def __init__(self) -> None:
-        super().__init__(dir_okay=False, writable=True, allow_dash=True)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        path = os.fspath(super().convert(value, param, ctx))
-        if path != "-" and not Path(path).parent.is_dir():
-            self.fail(f"there is no folder {str(Path(path).parent)!r}", param, ctx)
-        return str(path)
+def writable(ctx: click.Context, param: click.Parameter, path: str) -> str:
+    """A file that is written later; its folder must be there now."""
+    if path != "-" and not Path(path).parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(Path(path).parent)!r}", ctx, param)
+    return path
 
 
 def need_port(ctx: click.Context, _: click.Parameter, url: str | None) -> str | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 
 import rich_click as click
+from click import open_file
 
-from fcm360w.cli.options import Endpoint, EndpointType, OutputType, output_options, port_option, stream_options
+from fcm360w.cli.options import Endpoint, endpoint_option, output_options, port_option, stream_options, writable
 
 if TYPE_CHECKING:
     from fcm360w.channel import Mode
@@ -18,10 +19,17 @@ if TYPE_CHECKING:
 BUFFER = 1 << 16
 
 
-@click.command(epilog="Example: fcm360w recv -p sim:// --from tcp://127.0.0.1:8009 --out data.bin --ssid hall")
+@click.command(epilog="Example: fcm360w recv -p /dev/ttyUSB0 --from tcp://10.0.0.9:8009 --out data.bin --ssid hall")
 @port_option
-@click.option("--from", "endpoint", type=EndpointType(), required=True, help="The server.")
-@click.option("--out", type=OutputType(), required=True, metavar="FILE", help="Where to; - is stdout.")
+@endpoint_option("--from")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, writable=True, allow_dash=True),
+    callback=writable,
+    required=True,
+    metavar="FILE",
+    help="Where to; - is stdout.",
+)
 @click.option("--bytes", "limit", type=click.IntRange(1), metavar="N", help="Stop after N bytes.")
 @stream_options
 @output_options
@@ -47,7 +55,7 @@ def recv(
         raise click.UsageError("--json and --out - both want stdout")
     with connected(Target(url, endpoint, mode, ssid, password, timeout)) as (_, stream):
         tally = Tally()
-        with click.open_file(out, "wb") as file, progress("receiving", limit) as show:
+        with open_file(out, "wb") as file, progress("receiving", limit) as show:
             _pump(stream, file, tally, limit, show)
         stream.close()
     if as_json:
@@ -55,7 +63,7 @@ def recv(
     _conclude(tally, limit)
 
 
-def _pump(stream: Stream, file: BinaryIO, tally: Tally, limit: int | None, show: Callable[[int], None]) -> None:
+def _pump(stream: Stream, file: IO[bytes], tally: Tally, limit: int | None, show: Callable[[int], None]) -> None:
     from fcm360w.errors import PeerClosed
 
     buffer = memoryview(bytearray(BUFFER))
@@ -77,4 +85,4 @@ def _conclude(tally: Tally, limit: int | None) -> None:
 
     tally.summary("received")
     if limit is not None and tally.count < limit:
-        raise Incomplete(f"the server closed after {amount(tally.count)} of {amount(limit)}")
+        raise Incomplete(f"the server closed after {tally.count:,} of {amount(limit)}")

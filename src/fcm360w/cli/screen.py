@@ -47,7 +47,7 @@ def log_to_stderr(level: int) -> None:
 
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar while the context lasts, if somebody can see it; yields what to call with the bytes done so far."""
+    """A progress bar, if somebody can see it; yields what to call with the bytes done so far."""
     console = stderr()
     if not console.is_terminal:
         yield lambda done: None

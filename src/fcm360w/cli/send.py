@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from io import BufferedReader
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from fcm360w.cli.options import Endpoint, EndpointType, output_options, port_option, stream_options
+from fcm360w.cli.options import Endpoint, endpoint_option, output_options, port_option, stream_options
 
 if TYPE_CHECKING:
     from fcm360w.channel import Mode, Report
@@ -19,20 +20,14 @@ if TYPE_CHECKING:
 SCRATCH = 1 << 16
 
 
-class Source(Protocol):
-    """What `send` reads: no more than is there, so that a pipe's bytes go out as they come."""
-
-    def read1(self, size: int, /) -> bytes: ...
-
-
-@click.command(epilog="Example: fcm360w send data.bin -p sim:// --to tcp://127.0.0.1:8009 --ssid hall")
+@click.command(epilog="Example: fcm360w send data.bin -p /dev/ttyUSB0 --to tcp://10.0.0.9:8009 --ssid hall")
 @click.argument("file", type=click.File("rb"))
 @port_option
-@click.option("--to", "endpoint", type=EndpointType(), required=True, help="The server.")
+@endpoint_option("--to")
 @stream_options
 @output_options
 def send(
-    file: BinaryIO,
+    file: BufferedReader,
     url: str,
     endpoint: Endpoint,
     mode: Mode,
@@ -59,7 +54,7 @@ def send(
     _conclude(tally, report, dropped)
 
 
-def _size(file: BinaryIO) -> int | None:
+def _size(file: BufferedReader) -> int | None:
     """Bytes to come; None if nobody knows."""
     try:
         return os.fstat(file.fileno()).st_size if file.seekable() else None
@@ -68,16 +63,26 @@ def _size(file: BinaryIO) -> int | None:
 
 
 def _pump(
-    file: Source, stream: Stream, tally: Tally, size: int, timeout: float | None, show: Callable[[int], None]
+    file: BufferedReader, stream: Stream, tally: Tally, size: int, timeout: float | None, show: Callable[[int], None]
 ) -> int:
-    """Send all of a file; the number of bytes that came back and were dropped."""
+    """Send all of a file, a pipe's bytes as they come; the number of bytes that came back and were dropped.
+
+    A server that closes once it has had all has done no wrong.
+    """
+    from fcm360w.errors import PeerClosed
+
     scratch, dropped = bytearray(SCRATCH), 0
     while data := file.read1(size):
         _push(stream, memoryview(data))
         tally.add(data)
         show(tally.count)
         stream.settimeout(0.0)
-        dropped += _drain(stream, scratch)
+        try:
+            dropped += _drain(stream, scratch)
+        except PeerClosed as closed:
+            if closed.uncertain or file.read1(1):
+                raise
+            break
         stream.settimeout(timeout)
     return dropped
 

@@ -40,13 +40,11 @@ def _local(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option("--baud", type=click.IntRange(1200, 2_000_000), metavar="N", help=f"Bit rate, {POWER_UP} by default.")
 @click.option("--unpaced", is_flag=True, help="As fast as this machine can.")
 @verbose_option
-def sim(
-    tcp: tuple[str, int] | None, pty: str | None, aps: tuple[str, ...], baud: int | None, unpaced: bool
-) -> None:
+def sim(tcp: tuple[str, int] | None, pty: str | None, aps: tuple[str, ...], baud: int | None, unpaced: bool) -> None:
     """Run the digital twin of the module until interrupted.
 
-    Prints the URL of each place to plug in, one a line.  Any program may open them, by hand or by code; sockets that the
-    twin opens are real.  Without --ap there is one hotspot, `hall`, with the password `open sesame`.
+    Prints the URL of each place to plug in, one a line.  Any program may open them, by hand or by code; sockets that
+    the twin opens are real.  Without --ap there is one hotspot, `hall`, with the password `open sesame`.
     """
     from fcm360w.errors import UsageError
     from fcm360w.sim import DEFAULT_AP, Twin, parse_access_points

@@ -108,7 +108,9 @@ def check(text: str) -> None:
     if not text.strip() or not text.isprintable() or text.strip() == "+++":
         raise UsageError(f"{text!r} is not a command line: printable, and not empty")
     if any(piece.opens() for piece in pieces(text)):
-        raise UsageError(f"{masked(text)} opens a prompt or data mode: use `fcm360w send` or `fcm360w recv` for payload")
+        raise UsageError(
+            f"{masked(text)} opens a prompt or data mode: use `fcm360w send` or `fcm360w recv` for payload"
+        )
 
 
 class Typed(Command[None], form="exec"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable
 from typing import TypeVar
 
 from fcm360w.commands.tcp import Access, Close, GetLastError, GetSent, ListSockets, Open, Sent, Service
@@ -29,8 +30,14 @@ def explained(command: Command[R]) -> Steps[R]:
         raise CommandError(error.command, error.result, last.err, last.errcode_description, error.section) from error
 
 
-def connect(host: str, port: int, access: Access, service: Service = Service.TCP) -> Steps[int]:
-    """Open a client socket under the lowest free id, which is returned.
+def connect(
+    host: str,
+    port: int,
+    access: Access,
+    service: Service = Service.TCP,
+    claim: Callable[[int], None] = lambda _: None,
+) -> Steps[int]:
+    """Open a client socket under the lowest free id, which is returned, and is told to `claim` before the opening.
 
     CommandError with the socket code if it fails; CommandTimeout, and the id freed, if nothing comes in 150 s.
     """
@@ -39,6 +46,7 @@ def connect(host: str, port: int, access: Access, service: Service = Service.TCP
     free = next((number for number in IDS if number not in used), None)
     if free is None:
         raise UsageError("all twelve sockets of the module are in use: close one first (manual 2.3.2)")
+    claim(free)
     try:
         yield from explained(Open(free, service, host, port, 0, access))
     except CommandTimeout:

@@ -71,8 +71,10 @@ def _close_all() -> Steps[tuple[int, ...]]:
     return tuple(info.connect_id for info in sockets)
 
 
-def resync() -> Steps[None]:
-    """After a time-out: make sure that no answer to the old command is still to come."""
-    while not (yield from probe(1.0)):
-        raise CommandTimeout("AT", 2.0, Attention.ref)
+def resync(policy: EscapePolicy) -> Steps[None]:
+    """After a time-out: make sure that no answer to the old command is still to come, and that it was no CONNECT."""
+    if not (yield from probe(1.0)):
+        yield from escape(policy)
+        if not (yield from probe(1.0)):
+            raise CommandTimeout("AT", 1.0, Attention.ref)
     yield Pause(0.1)

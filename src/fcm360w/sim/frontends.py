@@ -29,7 +29,7 @@ IN_FLIGHT = 8 * 1024
 PIECES = 64
 LINGER = 1.0
 HANDOVER = 5.0
-RECENT = 0.5
+RECENT = 0.1
 
 
 class Stream(Protocol):
@@ -182,14 +182,16 @@ class _Socketed:
         return None
 
     def _occupied(self) -> bool:
-        """Whether a host is there that has not hung up, even if what it sent before is still unread."""
-        if self.host is None or self._link is None or self.host.ended or self.host.gone:
+        """Whether a host is there of which more may come."""
+        return self.host is not None and not self.host.ended and not self.host.gone
+
+    def _hung_up(self) -> bool:
+        """Whether the host has ended what it sends, even if the last of it is still unread."""
+        if self._link is None or not hasattr(select, "POLLRDHUP"):
             return False
-        if not hasattr(select, "POLLRDHUP"):
-            return True
         poll = select.poll()
         poll.register(self._link, select.POLLRDHUP)
-        return not poll.poll(0)
+        return bool(poll.poll(0))
 
 
 class InProcess(_Socketed):
@@ -201,8 +203,8 @@ class InProcess(_Socketed):
         self._paced = paced
 
     def attach(self) -> socket.socket:
-        """Plug in a host; returns its side.  BlockingIOError (EBUSY) if there is one.  In the loop's thread only."""
-        if self._occupied():
+        """Plug in a host; returns its side.  OSError (EBUSY) if there is one.  In the loop's thread only."""
+        if self._occupied() and not self._hung_up():
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         if self.host:
             self.host.close()
@@ -220,14 +222,15 @@ class InProcess(_Socketed):
 class Tcp(_Socketed):
     """One host at a time at a TCP port.
 
-    A host that is killed may leave bytes behind that its kernel still delivers; until the last of them nothing tells that
-    it is dead.  So a newcomer waits a while if the old host has been busy lately, and is refused if it was idle.
+    A host that is killed may leave bytes behind that its kernel still delivers; until the last of them nothing tells
+    that it is dead.  So a newcomer waits a while if the old host was busy lately, and is refused if it was idle.
     """
 
     def __init__(self, selector: selectors.BaseSelector, paced: bool, address: tuple[str, int], query: str) -> None:
         super().__init__(selector, paced)
         self._newcomer: socket.socket | None = None
         self._until: float | None = None
+        self._look = 0.0
         self._listener = socket.create_server(address, backlog=8)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self._listener.setsockopt(socket.SOL_SOCKET, option, IN_FLIGHT if paced else OUTPUT)
@@ -255,10 +258,11 @@ class Tcp(_Socketed):
             self._admit(self._newcomer)
             return
         if self._until is None:
-            self._until = now + HANDOVER if self._busy(now) else now
-        if now >= self._until:
-            self._refuse(self._newcomer)
-            self._newcomer = self._until = None
+            self._until = now + HANDOVER
+        self._look = min(self._until, now + RECENT)
+        if now >= self._until or not self._busy(now):
+            end = self._admit if self._hung_up() else self._refuse
+            end(self._newcomer)
 
     def _admit(self, link: socket.socket) -> None:
         self._newcomer = self._until = None
@@ -273,6 +277,8 @@ class Tcp(_Socketed):
             self._plug(link)
 
     def _refuse(self, link: socket.socket) -> None:
+        if link is self._newcomer:
+            self._newcomer = self._until = None
         with contextlib.suppress(OSError):
             log.warning("%s: refused %s:%d, a host is there already", self.url, *link.getpeername()[:2])
         link.close()
@@ -280,6 +286,8 @@ class Tcp(_Socketed):
     def _busy(self, now: float) -> bool:
         if self.host is None or self._link is None:
             return False
+        if self._hung_up():
+            return True
         try:
             unread = bool(self._link.recv(1, socket.MSG_PEEK))
         except OSError:
@@ -287,7 +295,15 @@ class Tcp(_Socketed):
         return unread or now - self.host.heard < RECENT
 
     def deadline(self) -> float | None:
-        return self._until
+        return self._look if self._newcomer else None
+
+    def close(self) -> None:
+        self._watch.want(0)
+        self._listener.close()
+        if self._newcomer:
+            self._newcomer.close()
+        if self.host:
+            self.host.close()
 
 
 class Pty:
@@ -300,9 +316,9 @@ class Pty:
         self._master = master
         tty.setraw(self._slave)
         os.set_blocking(master, False)
-        self._path = path
+        self._path: str | None = None
         if path is not None:
-            self._point_link(path, os.ttyname(self._slave))
+            self._point_link(path)
         self.url = f"serial://{path or os.ttyname(self._slave)}{query}"
         limit = PACED_OUTPUT if paced else OUTPUT
         self.host: Host | None = Host(DescriptorStream(master), lambda ready: Watch(selector, master, ready), limit)
@@ -313,12 +329,17 @@ class Pty:
     def deadline(self) -> float | None:
         return None
 
-    @staticmethod
-    def _point_link(path: str, target: str) -> None:
+    def _point_link(self, path: str) -> None:
         """A link left behind by a twin that died is replaced, nothing else is."""
-        if os.path.islink(path) and not os.path.exists(path):
-            os.unlink(path)
-        os.symlink(target, path)
+        try:
+            if os.path.islink(path) and not os.path.exists(path):
+                os.unlink(path)
+            os.symlink(os.ttyname(self._slave), path)
+        except OSError:
+            os.close(self._master)
+            os.close(self._slave)
+            raise
+        self._path = path
 
     def close(self) -> None:
         if self.host:

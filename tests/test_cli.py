@@ -1,0 +1,561 @@
+"""The command line: usage errors and parts in this process, the jobs as programs of their own with a running twin."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import logging
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fcm360w import errors
+from fcm360w.cli import failures, screen, typed
+from fcm360w.cli.app import SUMMARIES, app, load
+from fcm360w.cli.connection import piece_size
+from fcm360w.cli.failures import Code, Incomplete
+from fcm360w.link import Link
+
+PATIENCE = 30.0
+SECRET = "open sesame"
+PAYLOAD = random.Random(2).randbytes(2_500_000)
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("FCM360W_P", "FORCE_COLOR"))}
+
+
+# ---- far ends and programs ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def far_end(serve: Callable[[socket.socket], object]) -> Iterator[str]:
+    """A plain TCP server that serves one client; its URL.  Waits until the client has been served."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(PATIENCE)
+
+    def run() -> None:
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return
+        with client:
+            client.settimeout(PATIENCE)
+            serve(client)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+    finally:
+        listener.close()
+
+
+class Echo:
+    """Sends everything back, and remembers it."""
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+
+    def __call__(self, client: socket.socket) -> None:
+        while data := client.recv(65536):
+            self.received += data
+            client.sendall(data)
+
+
+def silent(client: socket.socket) -> None:
+    while client.recv(4096):
+        continue
+
+
+def source(data: bytes) -> Callable[[socket.socket], None]:
+    def serve(client: socket.socket) -> None:
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+        silent(client)
+
+    return serve
+
+
+def half_deaf_module(client: socket.socket) -> None:
+    """Says OK to all but AT+QVERSION."""
+    pending = b""
+    while data := client.recv(4096):
+        *lines, pending = (pending + data).replace(b"\n", b"").split(b"\r")
+        for line in lines:
+            if line != b"AT+QVERSION":
+                client.sendall(b"\r\nOK\r\n")
+
+
+def start(*args: str, **more: Any) -> subprocess.Popen[bytes]:
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-m", "fcm360w", *args], **{"env": ENVIRONMENT, **pipes, **more})
+
+
+def run(*args: str, data: bytes | None = None) -> tuple[int, bytes, str]:
+    """Run the program; its exit code, stdout and stderr."""
+    with start(*args, stdin=subprocess.DEVNULL if data is None else subprocess.PIPE) as process:
+        out, err = process.communicate(data, PATIENCE)
+    return process.returncode, out, err.decode()
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """`fcm360w sim` as a program of its own: the URL of each front end, by its scheme."""
+    if sys.platform == "win32":
+        pytest.skip("platform: no pseudo-terminals")
+    link = tmp_path_factory.mktemp("twin") / "module"
+    arguments = ["--tcp", "127.0.0.1:0", "--pty", str(link), "--ap", f"hall:{SECRET}", "--unpaced"]
+    with start("sim", *arguments) as process:
+        assert process.stdout
+        urls = [process.stdout.readline().decode().strip() for _ in range(2)]
+        try:
+            yield {url.partition(":")[0]: url for url in urls}
+        finally:
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err) == (0, b"", b"")
+    assert not link.is_symlink()
+
+
+@pytest.fixture(scope="module")
+def joined(twin: dict[str, str]) -> dict[str, str]:
+    """The twin, joined to its hotspot."""
+    code, _, err = run("at", "-p", twin["tcp"], f'AT+QSTAAPINFO="hall","{SECRET}"', "--wait", "0.3")
+    assert code == 0, err
+    return twin
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in ("fcm360w", screen.WIRE)]
+    before = [(logger.level, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, (level, handlers) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
+def invoke(*args: str, **env: str) -> Result:
+    """Run the program in this process."""
+    cleared = dict.fromkeys(("FCM360W_PORT", "FCM360W_PASSWORD"))
+    return CliRunner().invoke(app, args, env={**cleared, **env}, prog_name="fcm360w")
+
+
+def text(result: Result) -> str:
+    """What was printed, without the frames that rich draws."""
+    return " ".join(result.output.replace("│", " ").split())
+
+
+# ---- usage ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_library_loads_no_click_and_help_loads_no_subcommand() -> None:
+    script = """
+import sys, fcm360w
+assert "click" not in sys.modules
+from fcm360w.cli.app import app
+app(["--help"], standalone_mode=False)
+loaded = [name for name in sys.modules if name.startswith("fcm360w.cli.")]
+assert sorted(loaded) == ["fcm360w.cli.app", "fcm360w.cli.failures", "fcm360w.cli.options"], loaded
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, timeout=PATIENCE)
+
+
+def test_help_lists_every_command() -> None:
+    shown = text(invoke("--help"))
+    assert all(f"{name} {summary}" in shown for name, summary in SUMMARIES.items())
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_every_command_has_help(name: str) -> None:
+    result = invoke(name, "-h")
+    assert result.exit_code == 0
+    assert load(name).name == name
+    assert f"Usage: fcm360w {name}" in text(result)
+
+
+def test_version() -> None:
+    import fcm360w
+
+    assert invoke("--version").output == f"fcm360w {fcm360w.__version__}\n"
+
+
+def test_a_missing_port_is_explained() -> None:
+    result = invoke("at", "AT")
+    assert result.exit_code == Code.USAGE
+    assert "pass -p URL or set FCM360W_PORT" in text(result)
+    assert "sim:// is the embedded twin" in text(result)
+
+
+def test_the_port_may_come_from_the_environment() -> None:
+    assert invoke("at", "AT", FCM360W_PORT="sim://").output == "OK\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["frobnicate"], "No such command"),
+        (["at", "-p", "sim://"], "Missing argument"),
+        (["at", "-p", "carrier://pigeon", "AT"], "no transport is called carrier://"),
+        (["at", "-p", "sim://?colour=red", "AT"], "sim:// has no option colour; it has ap"),
+        (["at", "-p", "sim://", "AT\r\nAT"], "is not a command line"),
+        (["at", "-p", "sim://", "+++"], "is not a command line"),
+        (["send", "/nonexistent", "-p", "sim://", "--to", "tcp://h:1"], "No such file"),
+        (["send", "-", "-p", "sim://", "--to", "127.0.0.1:80"], "is not tcp://HOST:PORT"),
+        (["send", "-", "-p", "sim://", "--to", "tcp://h:0"], "is not tcp://HOST:PORT"),
+        (["send", "-", "-p", "sim://", "--to", "tcp://h:65536"], "is not tcp://HOST:PORT"),
+        (["send", "-", "-p", "sim://", "--to", "tcp://h:1", "--mode", "fast"], "'transparent', 'push', 'buffer'"),
+        (["send", "-", "-p", "sim://", "--to", "tcp://h:1", "--password", "x"], "--password without --ssid"),
+        (["recv", "-p", "sim://", "--from", "tcp://h:1", "--out", "-", "--json"], "both want stdout"),
+        (["recv", "-p", "sim://", "--from", "tcp://h:1", "--out", "/nonexistent/file"], "there is no folder"),
+        (["recv", "-p", "sim://", "--from", "tcp://h:1", "--out", "-", "--bytes", "0"], "x>=1"),
+        (["sim", "--tcp", "0.0.0.0:0"], "on this machine only"),
+        (["sim", "--tcp", "localhost"], "is not HOST:PORT"),
+        (["sim", "--baud", "9600", "--unpaced"], "exclude each other"),
+        (["sim", "--baud", "2000001"], "1200<=x<=2000000"),
+        (["sim", "--ap", "hall:short"], "a password has 8 to 63 bytes"),
+    ],
+)
+def test_errors_of_usage(arguments: list[str], expected: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == Code.USAGE
+    assert expected in text(result)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.UsageError("x"), 2),
+        (errors.CommandError("AT+X"), 1),
+        (errors.ProtocolError("x"), 1),
+        (errors.PeerClosed(3, 2, 1), 1),
+        (errors.Overrun("x"), 1),
+        (Incomplete("x"), 1),
+        (errors.TransportLost("x"), 3),
+        (errors.TransportUnavailable("x", "hint"), 3),
+        (errors.CommandTimeout("AT", 0.3), 4),
+        (TimeoutError("x"), 4),
+        (FileNotFoundError(2, "No such file", "name"), 1),
+        (KeyboardInterrupt(), 130),
+        (KeyError("x"), 70),
+    ],
+)
+def test_each_error_has_its_exit_code_and_one_line(
+    error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert failures.report(error, trace=False) == code
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.startswith("fcm360w: ")
+    assert err.count("\n") == 1
+
+
+def test_a_traceback_is_shown_only_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    failures.report(errors.ProtocolError("x"), trace=True)
+    assert "ProtocolError" in capsys.readouterr().err
+    assert "Traceback" not in invoke("at", "-p", "carrier://pigeon", "AT", "-v").output
+
+
+def test_progress_is_silent_where_nobody_sees_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with screen.progress("sending", 10) as show:
+        show(5)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("baud", "size"), [(None, 23360), (9600, 1460), (115200, 1460), (2_000_000, 18980)])
+def test_pieces_are_full_packets_of_a_tenth_of_a_second(baud: int | None, size: int) -> None:
+    assert piece_size(baud) == size
+
+
+# ---- typed commands -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "AT+QISEND=3,5",
+        "at+qisend=3",
+        'AT+QISEND=3,5,"10.0.0.9",5000',
+        'AT+QIOPEN=0,"TCP","h",80,0,2',
+        "AT+QIOPEN=0,TCP,h,80,0,2",
+        "AT+QISWTMD=3,2",
+        "ATO",
+        'AT+QMTPUB=0,0,0,0,"t",5',
+        'AT+QVERSION;+QISEND=3,5;+QISTATE="a;b"',
+    ],
+)
+def test_what_opens_a_prompt_or_data_mode_is_refused_before_anything_is_sent(line: str) -> None:
+    result = invoke("at", "-p", "tcp://127.0.0.1:1", "AT", line)
+    assert result.exit_code == Code.USAGE
+    assert "fcm360w send" in text(result)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "AT",
+        "ATE0",
+        "AT+QISEND=3,0",
+        "AT+QISEND=?",
+        "AT+QISWTMD=3,1",
+        'AT+QIOPEN=0,"TCP","h",80,0,0',
+        'AT+QIOPEN=0,"TCP",";+QISEND=3,5",80,0,1',
+        "AT+QMTPUB=?",
+    ],
+)
+def test_other_commands_pass(line: str) -> None:
+    typed.check(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('AT+QSTAAPINFO="hall","open sesame"', 'AT+QSTAAPINFO="hall","***"'),
+        ("at+qstaapinfo=hall,open,sesame", 'at+qstaapinfo=hall,"***","***"'),
+        ('AT+QSTAAPINFO="hall","open', "AT+QSTAAPINFO=***"),
+        ('AT+QNEWS="open sesame"', "AT+QNEWS=***"),
+        ('AT+QVERSION;+QSTAAPINFO="hall","x;y"', 'AT+QVERSION;+QSTAAPINFO="hall","***"'),
+        ('AT+QGETIP="station"', 'AT+QGETIP="station"'),
+        ("AT+QISTATE?", "AT+QISTATE?"),
+        ("AT", "AT"),
+    ],
+)
+def test_secrets_of_typed_lines_are_masked(line: str, shown: str) -> None:
+    assert typed.masked(line) == shown
+
+
+def test_a_typed_line_has_the_time_that_the_manual_grants() -> None:
+    assert typed.patience("AT+QVERSION;+QIRD=0") == 5.0
+    assert typed.patience("AT+QNEWS=1") == typed.PATIENCE
+
+
+def test_the_answer_of_a_typed_line_is_kept_byte_for_byte() -> None:
+    heard: list[bytes] = []
+    link = Link(0.0)
+    pending = link.begin(typed.typed("AT+QIRD=0,1500", None, heard))
+    link.receive(b"\r\n+QIRD: 9\r\n\r\nOK\r\n\xff\0!\r\n\r\n+QNEWS:x  y \xfe\r\n\r\nOK\r\n", 0.1)
+    assert pending.done
+    assert heard == [b"+QIRD: 9", b"\r\nOK\r\n\xff\0!", b"+QNEWS:x  y \xfe"]
+
+
+def test_raw_answers() -> None:
+    result = invoke("at", "-p", "sim://?quirk=no_space", "AT+QVERSION", "AT", 'AT+QGETIP="station"')
+    assert result.exit_code == 0
+    zeros = ",".join(['"0.0.0.0"'] * 4)
+    assert result.output == f"+QVERSION: FCM360WAAR01A01\nOK\nOK\n+QGETIP:{zeros}\nOK\n"
+
+
+def test_the_first_refusal_ends_the_run_with_all_that_was_answered() -> None:
+    result = invoke("at", "-p", "sim://", "AT+QVERSION;+QNO", "AT")
+    assert result.exit_code == Code.REFUSED
+    assert result.output == "+QVERSION: FCM360WAAR01A01\nERROR\nfcm360w: AT+QVERSION;+QNO: ERROR\n"
+
+
+def test_lines_that_come_unasked_are_printed_while_it_waits() -> None:
+    result = invoke("at", "-p", "sim://", f'AT+QSTAAPINFO="hall","{SECRET}"', "--wait", "0.4")
+    assert result.output == 'OK\n+QSTASTAT: "WLAN_CONNECTED"\n+QSTASTAT: "GOT_IP"\n'
+
+
+def test_answers_as_json() -> None:
+    result = invoke("at", "-p", "sim://", "--json", f'AT+QSTAAPINFO="hall","{SECRET}"', "AT+QVERSION", "AT+QNO")
+    assert result.exit_code == Code.REFUSED
+    assert json.loads(result.output.splitlines()[0]) == {
+        "answers": [
+            {"command": 'AT+QSTAAPINFO="hall","***"', "lines": [], "result": "OK"},
+            {"command": "AT+QVERSION", "lines": ["+QVERSION: FCM360WAAR01A01"], "result": "OK"},
+            {"command": "AT+QNO", "lines": [], "result": "ERROR"},
+        ],
+        "unasked": [],
+    }
+
+
+def test_the_log_of_the_wire_masks_secrets_and_steers_no_terminal() -> None:
+    result = invoke("at", "-v", "-p", "sim://?echo=1", f'AT+QSTAAPINFO="hall","{SECRET}"', "AT+QVERSION")
+    assert '> AT+QSTAAPINFO="hall","***"' in result.output
+    assert "< +QVERSION: FCM360WAAR01A01" in result.output
+    assert SECRET not in result.output
+    record = logging.LogRecord("fcm360w.wire", logging.DEBUG, "", 0, "%s %s", ("<", "\x1b[2J\x07"), None)
+    handler = logging.getLogger("fcm360w").handlers[0]
+    with CliRunner().isolation() as (_, err, *_rest):
+        handler.emit(record)
+        assert err.getvalue().endswith(b"< \\x1b[2J\\x07\n")
+
+
+# ---- jobs -----------------------------------------------------------------------------------------------------------
+
+
+def test_ports_as_text_and_json() -> None:
+    assert "sim:// is the embedded twin" in text(invoke("ports")) or "Ports found" in text(invoke("ports"))
+    told = json.loads(invoke("ports", "--json").output)
+    schemes = {scheme["name"]: scheme for scheme in told["schemes"]}
+    assert {"serial", "sim", "tcp"} <= schemes.keys()
+    assert "baud" in schemes["serial"]["options"]
+    assert all(set(port) == {"url", "description"} for port in told["ports"])
+
+
+def test_demo_moves_data_both_ways_and_checks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("fcm360w.cli.demo")
+    monkeypatch.setattr(module, "PACED", 20_000)
+    monkeypatch.setattr(module, "UNPACED", 300_000)
+    monkeypatch.setattr(module, "ENOUGH", 0.0)
+    result = invoke("demo", "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(next(line for line in result.output.splitlines() if line.startswith("{")))
+    assert told["problems"] == []
+    assert [(each["baud"], each["direction"], each["bytes"]) for each in told["runs"]] == [
+        (2_000_000, "to network", 20_000),
+        (2_000_000, "to host", 20_000),
+        (None, "to network", 300_000),
+        (None, "to host", 300_000),
+    ]
+    assert all(each["intact"] and each["rate"] > 0 for each in told["runs"])
+    assert all(each["ceiling"] == 200_000 and 0 < each["utilisation"] <= 1.000001 for each in told["runs"][:2])
+    assert told["runs"][2]["ceiling"] is told["runs"][2]["utilisation"] is None
+
+
+def test_demo_fails_for_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("fcm360w.cli.demo")
+    good = module.Run(2_000_000, "to host", 9, 1.0, 9.0, 200_000.0, 0.99, 0.1, 0.1, "", True)
+    slow = module.Run(2_000_000, "to network", 9, 1.0, 9.0, 200_000.0, 0.96, 0.1, 0.1, "", True)
+    torn = module.Run(None, "to host", 9, 1.0, 9.0, None, None, 0.1, 0.1, "", False)
+    monkeypatch.setattr(module, "perform", lambda baud, count: [good, slow] if baud else [torn])
+    result = invoke("demo")
+    assert result.exit_code == Code.REFUSED
+    assert "paced to network: only 96.0% of the wire used, 97% wanted" in text(result)
+    assert "unpaced to host: SHA-256 differs" in text(result)
+    assert "2,000,000 bit/s / 10 = 200,000 B/s" in text(result)
+    assert max(len(line) for line in result.stdout.splitlines()) <= 80
+
+
+def test_send_in_transparent_mode_over_the_pty(twin: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_bytes(PAYLOAD)
+    echo = Echo()
+    with far_end(echo) as server:
+        hotspot = ["--ssid", "hall", "--password", SECRET]
+        port = f"{twin['serial']}?baud=2000000"
+        code, out, err = run("send", str(file), "-p", port, "--to", server, *hotspot, "-v", "--json")
+    assert code == 0, err
+    digest = hashlib.sha256(PAYLOAD).hexdigest()
+    assert hashlib.sha256(echo.received).hexdigest() == digest
+    told = json.loads(out)
+    assert told.keys() == {"bytes", "seconds", "rate", "sha256", "acknowledged", "mode"}
+    assert told["bytes"] == told["acknowledged"] == len(PAYLOAD)
+    assert (told["sha256"], told["mode"]) == (digest, "transparent")
+    assert "all acknowledged" in err
+    assert "> AT+QIOPEN=" in err
+    assert SECRET not in err
+    assert "\x1b" not in err
+    assert "━" not in err
+
+
+def test_recv_in_transparent_mode_over_tcp(joined: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    with far_end(source(PAYLOAD)) as server:
+        code, out, err = run("recv", "-p", joined["tcp"], "--from", server, "--out", str(file), "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert told.keys() == {"bytes", "seconds", "rate", "sha256", "mode"}
+    assert told["sha256"] == hashlib.sha256(PAYLOAD).hexdigest() == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_send_from_a_pipe_in_push_mode(joined: dict[str, str]) -> None:
+    echo = Echo()
+    with far_end(echo) as server:
+        code, out, err = run("send", "-", "-p", joined["tcp"], "--to", server, "--mode", "push", data=PAYLOAD[:5000])
+    assert (code, out) == (0, b""), err
+    assert echo.received == PAYLOAD[:5000]
+    assert "sent 5,000 bytes in" in err
+
+
+def test_a_server_that_closes_too_early_is_told(joined: dict[str, str]) -> None:
+    with far_end(lambda client: None) as server:
+        code, _, err = run("send", "-", "-p", joined["tcp"], "--to", server, "--mode", "buffer", data=PAYLOAD)
+    assert code == Code.REFUSED
+    assert "the peer closed the connection" in err
+
+
+def test_sending_without_a_network_says_what_to_do() -> None:
+    result = invoke("send", __file__, "-p", "sim://", "--to", "tcp://127.0.0.1:9", "--mode", "push")
+    assert result.exit_code == Code.REFUSED
+    assert "joined to no hotspot: pass --ssid and --password" in result.output
+
+
+def test_a_wrong_password_is_the_modules_refusal() -> None:
+    arguments = ["--to", "tcp://127.0.0.1:9", "--ssid", "hall"]
+    result = invoke("send", __file__, "-p", "sim://", *arguments, FCM360W_PASSWORD="not sesame")
+    assert result.exit_code == Code.REFUSED
+    assert "is the password right?" in result.output
+    assert "not sesame" not in result.output
+
+
+def test_a_port_that_cannot_be_opened() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    code, out, err = run("at", "-p", f"tcp://127.0.0.1:{port}", "AT")
+    assert (code, out) == (Code.TRANSPORT, b"")
+    assert "Connection refused" in err
+    assert err.count("\n") == 1
+
+
+def test_a_module_that_does_not_answer() -> None:
+    with far_end(half_deaf_module) as url:
+        code, out, err = run("at", "-p", url, "AT", "AT+QVERSION", "AT")
+    assert (code, out) == (Code.TIMEOUT, b"OK\n")
+    assert "AT+QVERSION: no answer within" in err
+
+
+def test_a_server_that_says_nothing(joined: dict[str, str], tmp_path: Path) -> None:
+    arguments = ["--out", str(tmp_path / "data"), "--mode", "push", "--timeout", "0.1"]
+    with far_end(silent) as server:
+        code, _, err = run("recv", "-p", joined["tcp"], "--from", server, *arguments)
+    assert code == Code.TIMEOUT
+    assert "receiving timed out" in err
+
+
+def test_an_interrupt_leaves_the_module_in_command_mode(joined: dict[str, str], tmp_path: Path) -> None:
+    with far_end(silent) as server:
+        arguments = ["-p", joined["tcp"], "--from", server, "--out", str(tmp_path / "data")]
+        with start("recv", *arguments) as process:
+            assert process.stderr
+            assert process.stderr.readline().startswith(b"connected to")
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (Code.INTERRUPTED, b"")
+    assert err.endswith(b"fcm360w: interrupted\n")
+    host, _, port = joined["tcp"].removeprefix("tcp://").partition(":")
+    with socket.create_connection((host, int(port)), PATIENCE) as module:
+        module.sendall(b"AT+QISTATE\r")
+        assert module.recv(100) == b"\r\nOK\r\n"
+
+
+def test_a_reader_that_has_left_is_told_nothing() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with start("at", "-p", "sim://", "AT", "AT", stdout=write_end) as process:
+        os.close(write_end)
+        _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (Code.CLOSED_PIPE, b"")
+
+
+def test_the_twin_starts_at_115200_as_the_module_does(tmp_path: Path) -> None:
+    with start("sim", "--tcp", "127.0.0.1:0") as process:
+        assert process.stdout
+        url = process.stdout.readline().decode()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert url.startswith("tcp://127.0.0.1:")
+    assert url.endswith("?baud=115200\n")
+    assert (process.returncode, out, err) == (0, b"", b"")
