@@ -182,8 +182,11 @@ class World:
         return self.drive(perform(self.link, flow, trusting))
 
     def cancel(self, driver: Driver[Any], error: BaseException) -> None:
-        """Its caller is interrupted; the others notice."""
-        driver.cancel(error)
+        """Its caller is cancelled, which waits for the end of what is shielded; the others notice."""
+        while driver.turn and driver.turn.shielded:
+            self.step()
+        if not driver.done:
+            driver.cancel(error)
         self._flush()
         self._tell()
 

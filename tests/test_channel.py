@@ -582,6 +582,40 @@ def test_an_interrupted_receive_does_not_lose_a_false_alarm(after: float) -> Non
     assert world.sent.count(b"+++") == 1
 
 
+@pytest.mark.parametrize("after", [0.1, POLICY.before + 0.01])
+def test_an_interrupt_that_respects_no_shield_does_not_lose_a_false_alarm_either(after: float) -> None:
+    world = World()
+    stream = transparent(world)
+    world.say(NO_CARRIER)
+    world.on(b"+++", (GUARD + 0.02, OK), always=True)
+    world.on("ATO", CONNECT + b"more")
+    driver = world.start(stream.receive_into(memoryview(bytearray(99)), None))
+    world.wait(0.03 + after)
+    driver.cancel(Interrupt())
+    assert receive_exactly(world, stream, len(NO_CARRIER) + 4) == NO_CARRIER + b"more"
+    assert world.sent.count(b"+++") == 1
+
+
+def test_an_interrupt_between_ato_and_connect_ends_the_stream() -> None:
+    world = World()
+    stream = transparent(world)
+    world.say(NO_CARRIER)
+    world.on(b"+++", (GUARD + 0.02, OK))
+    world.on("ATO", (1.0, CONNECT))
+    driver = world.start(stream.receive_into(memoryview(bytearray(99)), None))
+    world.wait(0.03 + POLICY.before + POLICY.after + 0.05)
+    assert world.link.state is State.PENDING
+    driver.cancel(Interrupt())
+    assert receive(world, stream) == NO_CARRIER
+    world.wait(1.0)
+    world.on(b"+++", (GUARD + 0.02, OK))
+    world.on("AT", always=True)
+    world.on("", always=True)
+    with pytest.raises((PeerClosed, CommandTimeout)):
+        receive(world, stream, 9)
+    assert world.link.state in (State.COMMAND, State.UNSURE)
+
+
 def test_an_alarm_that_ends_in_silence_ends_the_stream() -> None:
     """The escape was confirmed, ATO was not: nobody knows where the module is, and nobody waits for ever."""
     world = World()

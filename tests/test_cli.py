@@ -31,7 +31,8 @@ from fcm360w.link import Link
 PATIENCE = 30.0
 SECRET = "open sesame"
 PAYLOAD = random.Random(2).randbytes(2_500_000)
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("FCM360W_P", "FORCE_COLOR"))}
+OURS = ("FCM360W_PORT", "FCM360W_PASSWORD", "FORCE_COLOR", "PYTHONUNBUFFERED")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in OURS}
 
 
 # ---- far ends and programs ------------------------------------------------------------------------------------------
@@ -455,6 +456,7 @@ def test_send_in_transparent_mode_over_the_pty(twin: dict[str, str], tmp_path: P
     assert told["bytes"] == told["acknowledged"] == len(PAYLOAD)
     assert (told["sha256"], told["mode"]) == (digest, "transparent")
     assert "all acknowledged" in err
+    assert "bytes came from the server and were dropped" in err
     assert "> AT+QIOPEN=" in err
     assert SECRET not in err
     assert "\x1b" not in err
@@ -469,6 +471,14 @@ def test_recv_in_transparent_mode_over_tcp(joined: dict[str, str], tmp_path: Pat
     told = json.loads(out)
     assert told.keys() == {"bytes", "seconds", "rate", "sha256", "mode"}
     assert told["sha256"] == hashlib.sha256(PAYLOAD).hexdigest() == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_recv_of_too_little_keeps_what_came(joined: dict[str, str]) -> None:
+    with far_end(source(b"hello")) as server:
+        arguments = ["--out", "-", "--mode", "push", "--bytes", "10"]
+        code, out, err = run("recv", "-p", joined["tcp"], "--from", server, *arguments)
+    assert (code, out) == (Code.REFUSED, b"hello")
+    assert "the server closed after 5 of 10 bytes" in err
 
 
 def test_send_from_a_pipe_in_push_mode(joined: dict[str, str]) -> None:
@@ -508,6 +518,13 @@ def test_a_port_that_cannot_be_opened() -> None:
     assert (code, out) == (Code.TRANSPORT, b"")
     assert "Connection refused" in err
     assert err.count("\n") == 1
+
+
+def test_a_twin_that_cannot_be_served() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, out, err = run("sim", "--tcp", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert (code, out) == (Code.TRANSPORT, b"")
+    assert err.startswith("fcm360w: cannot serve: ")
 
 
 def test_a_module_that_does_not_answer() -> None:
@@ -550,7 +567,7 @@ def test_a_reader_that_has_left_is_told_nothing() -> None:
     assert (process.returncode, err) == (Code.CLOSED_PIPE, b"")
 
 
-def test_the_twin_starts_at_115200_as_the_module_does(tmp_path: Path) -> None:
+def test_the_twin_starts_at_115200_as_the_module_does() -> None:
     with start("sim", "--tcp", "127.0.0.1:0") as process:
         assert process.stdout
         url = process.stdout.readline().decode()

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fcm360w._contract as contract
-from conversations import JUNK, RULES, STREAMS
+from conversations import JUNK, RULES, STREAMS, counted
 from fcm360w import escape, framer, hexcodec
 from fcm360w._select import choose, cores, load
 
@@ -59,6 +59,18 @@ def test_framers_agree(calls: list[Call], eol: str, max_line: int) -> None:
         assert framer_state(ours) == framer_state(twin)
 
 
+STRIDE = st.sampled_from([1, 2, 3, 7, 1000])
+
+
+@with_both_cores
+@given(stream=st.lists(counted(), min_size=1, max_size=3).map(b"".join), stride=STRIDE)
+def test_framers_agree_on_payloads(stream: bytes, stride: int) -> None:
+    ours, twin = both(lambda name: framer.implementations()[name](RULES, max_line=48))
+    for at in range(0, len(stream), stride):
+        assert ours.feed(stream[at : at + stride]) == twin.feed(stream[at : at + stride])
+        assert framer_state(ours) == framer_state(twin)
+
+
 PREFIX = st.text('+Q "5', min_size=0, max_size=6)
 ANY_RULES = st.lists(
     st.builds(framer.Rule, PREFIX, st.sampled_from(framer.Start), field=st.integers(0, 3), max=st.integers(0, 60)),
@@ -68,7 +80,7 @@ NEAR_RULES = st.lists(st.sampled_from(list('+Q ",\r\n5019>x')), max_size=60).map
 
 
 @with_both_cores
-@given(rules=ANY_RULES, stream=NEAR_RULES, stride=st.integers(1, 60))
+@given(rules=ANY_RULES, stream=NEAR_RULES, stride=STRIDE)
 def test_framers_agree_on_any_rules(rules: list[framer.Rule], stream: str, stride: int) -> None:
     ours, twin = both(lambda name: framer.implementations()[name](rules, max_line=32))
     for at in range(0, len(stream), stride):
@@ -117,9 +129,9 @@ def test_guards_agree(steps: list[tuple[bytes, float]], slack: float, obedient: 
         assert ours.deadline == twin.deadline
 
 
-WATCHED = st.lists(
-    st.sampled_from([b"\r\nNO CARRIER\r\n", b"\r\nOK\r\n", b'\r\n+QIURC: "closed",0\r\n']) | JUNK, max_size=3
-).map(b"".join)
+MARKERS = st.sampled_from([b"\r\nNO CARRIER\r\n", b"\r\nOK\r\n"])
+AFTER = st.sampled_from([b"", b"\r", b"\r\n", b"\r\n+", b'\r\n+QIURC: "closed",0\r\n', b"\r\nready\r\n", b"x"]) | JUNK
+WATCHED = st.tuples(JUNK, MARKERS, st.just(b"") | counted(), AFTER).map(b"".join)
 WATCH_CALLS = st.lists(
     st.tuples(
         st.none() | change(["armed", "doubled", "markers"], st.integers(0, 3)) | st.just(RELEASE),
@@ -129,6 +141,20 @@ WATCH_CALLS = st.lists(
     max_size=8,
 )
 watch_state = attrgetter("armed", "doubled", "markers", "deadline", "verdict", "marker", "marker_len")
+
+
+@with_both_cores
+@given(WATCHED, STRIDE)
+def test_watches_agree_after_a_marker(stream: bytes, stride: int) -> None:
+    markers = escape.Marker.NO_CARRIER | escape.Marker.OK
+    ours, twin = both(lambda name: escape.implementations()[name][2](markers, RULES[:3], 1.0, 0.0))
+    withheld = b""
+    for at in range(0, len(stream), stride):
+        data = withheld + stream[at : at + stride]
+        n = ours.step(data, 0.0)
+        assert n == twin.step(data, 0.0)
+        assert watch_state(ours) == watch_state(twin)
+        withheld = data[n:]
 
 
 @with_both_cores

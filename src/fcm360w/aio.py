@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from fcm360w.channel import Channel, Mode, Report, open_channel
 from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
-from fcm360w.errors import PeerClosed, TransportLost, UsageError
-from fcm360w.events import Event, Lost
+from fcm360w.errors import FCM360WError, PeerClosed, TransportLost
+from fcm360w.events import Event
 from fcm360w.flows import start, wifi
 from fcm360w.module import READ_SIZE, check_mode, new_link
 from fcm360w.ports import Port, open_port
@@ -84,8 +84,8 @@ class AsyncModule:
         while True:
             while event := self._link.events.take():
                 yield event
-                if isinstance(event.row, Lost):
-                    return
+            if self._link.error:
+                return
             await self._changed(None)
 
     async def stream(self, host: str, port: int, mode: Mode = "transparent") -> AsyncStream:
@@ -121,7 +121,7 @@ class AsyncModule:
             return
         try:
             await self.close()
-        except (OSError, UsageError) as second:
+        except (OSError, FCM360WError) as second:
             error.add_note(f"closing the module failed too: {second}")
 
     # ---- turns
@@ -132,18 +132,26 @@ class AsyncModule:
         return time.monotonic()
 
     async def drive(self, turns: Turns[R]) -> R:
-        """Perform turns to their end in this task."""
+        """Perform turns to their end in this task.  If it is cancelled, to the next that is not shielded."""
+        cancelled: asyncio.CancelledError | None = None
         self._link.tick(time.monotonic())
         try:
             turn = next(turns)
             while True:
                 try:
+                    if cancelled and not turn.shielded:
+                        raise cancelled
                     turned = await self._turn(turn)
+                except asyncio.CancelledError as error:
+                    cancelled = error
+                    turn = turns.send(Turned()) if turn.shielded else turns.throw(error)
                 except BaseException as error:
                     turn = turns.throw(error)
                 else:
                     turn = turns.send(turned)
         except StopIteration as stop:
+            if cancelled:
+                raise cancelled from None
             result: R = stop.value
             return result
         finally:
@@ -153,11 +161,16 @@ class AsyncModule:
         link = self._link
         link.check()
         wrote = self._write(turn.write)
-        if wrote:
+        if link.news:
+            link.news = False
+            self._notify()
+            await asyncio.sleep(0)
+        elif wrote:
             await asyncio.sleep(0)
         else:
             self._watch_reads()
-            self._watch_writes(bool(link.out) or turn.write is not None)
+            if link.out or turn.write is not None:
+                self._watch_writes(True)
             await self._changed(earlier(turn.deadline, link.deadline()))
         link.check()
         link.tick(time.monotonic())
@@ -319,7 +332,7 @@ class AsyncStream:
             return
         try:
             await self.close()
-        except (OSError, UsageError) as second:
+        except (OSError, FCM360WError) as second:
             error.add_note(f"closing the stream failed too: {second}")
 
 

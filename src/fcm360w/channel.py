@@ -118,9 +118,11 @@ class Transparent(Channel):
     def receive_into(self, buffer: memoryview, deadline: float | None) -> Turns[int]:
         link = self.link
         while True:
-            yield from self._settle()
             if count := self.data.take_into(buffer):
                 return count
+            yield from self._settle()
+            if self.data.inbox:
+                continue
             if self.ended:
                 raise (yield from self._peer_closed())
             self._check()
@@ -249,7 +251,7 @@ class Commanded(Channel):
             if self.ended:
                 raise (yield from self._peer_closed())
             yield Turn(deadline=deadline)
-            if not (self.inbox or self._waiting or self.ended):
+            if not (self.inbox or self.ended or (self._waiting and not self.push)):
                 self._expired(deadline, "receiving")
 
     def _fetch(self) -> Turns[None]:

@@ -465,6 +465,8 @@ class Link:
     def _left(self, pending: Pending, data: DataMode, now: float) -> None:
         marker, lines = Marker(data.watch.marker), data.after_marker()
         self._move(Cause.LEFT)
+        if self.trace:
+            self.trace("<", "NO CARRIER" if marker is Marker.NO_CARRIER else "OK")
         self._back_to_lines(pending, data, now)
         self._finish(marker)
         self._lines(lines, now)
@@ -517,11 +519,13 @@ class Link:
 
     def _finish(self, value: Any) -> None:
         pending = self._pending()
-        pending.done, pending.value = True, value
+        pending.value = value
+        pending.done = self.news = True
 
     def _fail(self, error: FCM360WError) -> None:
         pending = self._pending()
-        pending.done, pending.error = True, error
+        pending.error = error
+        pending.done = self.news = True
 
     def _move(self, cause: Cause) -> None:
         self.state = TABLE[self.state, cause]

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 
 from fcm360w.channel import ACCESS, Mode, open_channel
 from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
-from fcm360w.errors import TransportLost, UsageError
+from fcm360w.errors import FCM360WError, TransportLost, UsageError
 from fcm360w.events import Event
 from fcm360w.flows import start, wifi
 from fcm360w.link import Link
@@ -151,7 +151,7 @@ class Module:
             return
         try:
             self.close()
-        except (OSError, UsageError) as second:
+        except (OSError, FCM360WError) as second:
             error.add_note(f"closing the module failed too: {second}")
 
     # ---- turns
@@ -194,6 +194,9 @@ class Module:
         writing = bool(link.out) or turn.write is not None
         deadline = earlier(turn.deadline, link.deadline())
         seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if link.news:
+            link.news, seconds = False, 0.0
+            self._waiters.notify()
         readable, writable = self._waiters.wait(link.has_room, writing, seconds)
         link.check()
         wrote = read = 0

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from fcm360w.channel import Channel, Report
-from fcm360w.errors import PeerClosed, UsageError
+from fcm360w.errors import FCM360WError, PeerClosed, UsageError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -20,7 +20,7 @@ CLOSE_WAIT = 10.0
 def writable_bytes(buffer: Buffer, nbytes: int = 0) -> memoryview:
     """The first `nbytes` bytes, all if 0, of a buffer that may be received into.  UsageError if it may not."""
     view = memoryview(buffer)
-    if view.readonly or not view.contiguous:
+    if view.readonly or not view.c_contiguous:
         raise UsageError("recv_into needs a writable, contiguous buffer")
     view = view.cast("B")
     return view[:nbytes] if nbytes else view
@@ -121,7 +121,7 @@ class Stream:
             return
         try:
             self.close()
-        except (OSError, UsageError) as second:
+        except (OSError, FCM360WError) as second:
             error.add_note(f"closing the stream failed too: {second}")
 
 

@@ -91,17 +91,18 @@ def perform(link: Link, flow: Flow[R], trusting: bool = False) -> Turns[R]:
 
 def shielded(turns: Turns[R]) -> Turns[R]:
     """The same turns, of which none is to be interrupted."""
-    resume, value = turns.send, None
-    while True:
-        try:
-            turn = resume(value)
-        except StopIteration as stop:
-            result: R = stop.value
-            return result
-        try:
-            resume, value = turns.send, (yield dataclasses.replace(turn, shielded=True))
-        except BaseException as error:
-            resume, value = turns.throw, error
+    try:
+        turn = next(turns)
+        while True:
+            try:
+                turned = yield dataclasses.replace(turn, shielded=True)
+            except BaseException as error:
+                turn = turns.throw(error)
+            else:
+                turn = turns.send(turned)
+    except StopIteration as stop:
+        result: R = stop.value
+        return result
 
 
 def _steps(link: Link, flow: Flow[R]) -> Turns[R]:

@@ -99,7 +99,7 @@ def port_option(command: F) -> F:
     )(command)
 
 
-def verbose_option(command: F) -> F:
+def verbose_option(meaning: str) -> Callable[[F], F]:
     """``-v``."""
     return click.option(
         "-v",
@@ -109,14 +109,15 @@ def verbose_option(command: F) -> F:
         expose_value=False,
         is_eager=True,
         callback=_set_verbosity,
-        help="Log the wire, secrets masked; twice, also what goes on inside, and where errors come from.",
-    )(command)
+        help=meaning,
+    )
 
 
 def output_options(command: F) -> F:
     """``--json`` and ``-v``."""
     as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-    return as_json(verbose_option(command))
+    verbose = verbose_option("Log the wire, secrets masked; twice, also the twin, and where errors come from.")
+    return as_json(verbose(command))
 
 
 def stream_options(command: F) -> F:

@@ -36,7 +36,7 @@ class _ScreenHandler(logging.Handler):
 
 
 def log_to_stderr(level: int) -> None:
-    """0: warnings; 1: and the wire; 2: and all there is."""
+    """0: warnings; 1: also the wire as a host sees it; 2: all there is."""
     handler = _ScreenHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03d %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("fcm360w")

@@ -27,7 +27,7 @@ def _local(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     raise click.BadParameter("the twin listens on this machine only: 127.0.0.1:PORT", ctx, param)
 
 
-@click.command(epilog="Example: fcm360w sim --pty /tmp/fcm360w --ap 'hall:open sesame' --baud 2000000")
+@click.command(epilog="Example: fcm360w sim --tcp 127.0.0.1:7000 --ap 'hall:open sesame' --baud 2000000")
 @click.option("--tcp", callback=_local, metavar="HOST:PORT", help="Serve a TCP port; port 0 picks a free one.")
 @click.option(
     "--pty",
@@ -39,7 +39,7 @@ def _local(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option("--ap", "aps", multiple=True, metavar="SSID[:PASSWORD]", help="A hotspot in reach; may be repeated.")
 @click.option("--baud", type=click.IntRange(1200, 2_000_000), metavar="N", help=f"Bit rate, {POWER_UP} by default.")
 @click.option("--unpaced", is_flag=True, help="As fast as this machine can.")
-@verbose_option
+@verbose_option("Log what the twin warns of; twice, all that it does.")
 def sim(tcp: tuple[str, int] | None, pty: str | None, aps: tuple[str, ...], baud: int | None, unpaced: bool) -> None:
     """Run the digital twin of the module until interrupted.
 
@@ -65,7 +65,7 @@ def _serve(twin: Twin) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        twin.bind()
+        _bind(twin)
         for url in twin.urls:
             click.echo(url)
         twin.serve()
@@ -74,6 +74,16 @@ def _serve(twin: Twin) -> None:
     finally:
         twin.stop()
     raise RuntimeError("the twin ended by itself")
+
+
+def _bind(twin: Twin) -> None:
+    from fcm360w.errors import TransportUnavailable
+
+    try:
+        twin.bind()
+    except OSError as error:
+        where = f" {error.filename2}" if error.filename2 else ""
+        raise TransportUnavailable(f"cannot serve{where}: {error.strerror or error}") from error
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -175,11 +175,19 @@ class _Socketed:
         self._link = link
         self.host = Host(SocketStream(link), lambda ready: Watch(self._selector, link, ready), self._limit)
 
+    def _unplug(self) -> None:
+        if self.host:
+            self.host.close()
+        self.host = None
+
     def tick(self, now: float) -> None:
         """Nothing depends on time here."""
 
     def deadline(self) -> float | None:
         return None
+
+    def close(self) -> None:
+        self._unplug()
 
     def _occupied(self) -> bool:
         """Whether a host is there of which more may come."""
@@ -206,17 +214,12 @@ class InProcess(_Socketed):
         """Plug in a host; returns its side.  OSError (EBUSY) if there is one.  In the loop's thread only."""
         if self._occupied() and not self._hung_up():
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-        if self.host:
-            self.host.close()
+        self._unplug()
         ours, theirs = socket.socketpair()
         if self._paced:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, IN_FLIGHT)
         self._plug(ours)
         return theirs
-
-    def close(self) -> None:
-        if self.host:
-            self.host.close()
 
 
 class Tcp(_Socketed):
@@ -266,9 +269,7 @@ class Tcp(_Socketed):
 
     def _admit(self, link: socket.socket) -> None:
         self._newcomer = self._until = None
-        if self.host:
-            self.host.close()
-            self.host = None
+        self._unplug()
         try:
             log.info("%s: host %s:%d", self.url, *link.getpeername()[:2])
         except OSError:
@@ -302,8 +303,7 @@ class Tcp(_Socketed):
         self._listener.close()
         if self._newcomer:
             self._newcomer.close()
-        if self.host:
-            self.host.close()
+        super().close()
 
 
 class Pty:

@@ -170,7 +170,7 @@ class Runner:
             host = front_end.host
             if host is None:
                 continue
-            host.listen(lane.room >= lane.limit // 2)
+            host.listen(lane.room >= lane.limit // 4)
             if host.ended and host.until is None:
                 host.until = now + LINGER
             if host.gone or (host.until is not None and now >= host.until):
