@@ -1,8 +1,9 @@
-"""Shared by all tests: Hypothesis profiles and the rule about skips."""
+"""Shared by all tests: Hypothesis profiles, interrupts, and the rule about skips."""
 
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -10,9 +11,14 @@ from hypothesis import settings
 CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 settings.register_profile("dev", deadline=None, max_examples=50)
+settings.register_profile("quick", deadline=None, max_examples=50, derandomize=True, database=None)
 settings.register_profile("ci", deadline=None, max_examples=200, derandomize=True, database=None)
 settings.register_profile("long", deadline=None, max_examples=20_000, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if CI else "dev"))
+
+# What a shell runs in the background ignores SIGINT, and hands that on to every program that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # In CI a test may be skipped only for want of a device or of an operating system.
 ALLOWED = ("hardware:", "platform:")

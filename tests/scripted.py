@@ -33,7 +33,18 @@ ERROR = b"\r\nERROR\r\n"
 CONNECT = b"\r\nCONNECT\r\n"
 NO_CARRIER = b"\r\nNO CARRIER\r\n"
 PROMPT = b"\r\n>"
-TOKENS = (OK, ERROR, CONNECT, NO_CARRIER, PROMPT, b"> ", b"+++", b'\r\n+QIURC: "closed",0\r\n', b"\r\nSEND OK\r\n", b"\x1a\x1b")
+TOKENS = (
+    OK,
+    ERROR,
+    CONNECT,
+    NO_CARRIER,
+    PROMPT,
+    b"> ",
+    b"+++",
+    b'\r\n+QIURC: "closed",0\r\n',
+    b"\r\nSEND OK\r\n",
+    b"\x1a\x1b",
+)
 
 
 def line(text: str) -> bytes:
@@ -47,7 +58,10 @@ def answer(*texts: str) -> bytes:
 
 
 class Script:
-    """What a module says to what it hears.  An expectation is used up unless it is to hold always; the first that fits counts."""
+    """What a module says to what it hears.
+
+    An expectation is used up unless it is to hold always; the first that fits counts.
+    """
 
     def __init__(self) -> None:
         self.expected: list[tuple[str | bytes, tuple[Reaction, ...], bool]] = []
@@ -140,6 +154,7 @@ class World:
         self.write_limit = 1 << 20
         self.stuck = self.changed = False
         self.link.stuck = lambda: self.stuck
+        self.link.moved = self._note
         self._order = itertools.count()
 
     # ---- the module's side
@@ -244,6 +259,9 @@ class World:
                 self._resume(driver, Turned(count, 0))
                 wrote = True
         return wrote
+
+    def _note(self) -> None:
+        self.changed = True
 
     def _tell(self) -> bool:
         """Whoever waits hears of what another has changed, as a facade's notify does."""

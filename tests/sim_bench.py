@@ -25,6 +25,7 @@ class MemoryConnection:
     def __init__(self) -> None:
         self.readable = False
         self.accepted = 0
+        self.high_water = 0
         self.sent: list[bytes] = []
         self.capacity = 65536
         self.unacknowledged = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from scripted import (
     OK,
     PROMPT,
     TOKENS,
+    Driver,
     World,
     answer,
     cut_at,
@@ -85,6 +87,10 @@ def counts(world: World, sent: int, acked: int | None = None, connect_id: int = 
     world.on(f"AT+QICLOSE={connect_id},{seconds}", OK)
 
 
+def state(world: World) -> State:
+    return world.link.state
+
+
 # ---- transparent: out
 
 
@@ -119,7 +125,12 @@ def test_payload_goes_out_unchanged_and_is_never_an_escape(data: bytes) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from([0.0, 0.3, 0.96, 1.0, 1.04, 1.06, 3.0]), st.sampled_from([b"+", b"++", b"+++", b"a", b"++++"]))),
+    st.lists(
+        st.tuples(
+            st.sampled_from([0.0, 0.3, 0.96, 1.0, 1.04, 1.06, 3.0]),
+            st.sampled_from([b"+", b"++", b"+++", b"a", b"++++"]),
+        )
+    ),
     st.integers(1, 4),
 )
 def test_no_sequence_of_sends_is_an_escape(sends: list[tuple[float, bytes]], limit: int) -> None:
@@ -200,7 +211,10 @@ def test_payload_comes_right_after_connect() -> None:
         assert receive_exactly(world, stream, 7 + len(OK)) == b"\r\nfirst" + OK
 
 
-@given(st.binary(max_size=60) | st.lists(st.sampled_from([NO_CARRIER, OK, b"\r\n", b"x", CLOSED])).map(b"".join), st.integers(0, 80))
+@given(
+    st.binary(max_size=60) | st.lists(st.sampled_from([NO_CARRIER, OK, b"\r\n", b"x", CLOSED])).map(b"".join),
+    st.integers(0, 80),
+)
 def test_any_payload_cut_anywhere(data: bytes, offset: int) -> None:
     world = World()
     stream = transparent(world)
@@ -380,7 +394,11 @@ def test_a_false_alarm_again_and_again() -> None:
     assert stream.received == 3 * (1 + len(NO_CARRIER))
 
 
-@given(st.lists(st.sampled_from([NO_CARRIER, OK, CLOSED, b"\r\n", b"\r", b"x", b"NO CARRIER"]), min_size=1, max_size=6).map(b"".join))
+@given(
+    st.lists(
+        st.sampled_from([NO_CARRIER, OK, CLOSED, b"\r\n", b"\r", b"x", b"NO CARRIER"]), min_size=1, max_size=6
+    ).map(b"".join)
+)
 def test_any_burst_that_ends_like_the_end_of_data_mode_arrives(data: bytes) -> None:
     """Each is payload: the module answers the probe, so nothing of it may be lost or swallowed."""
     world = World()
@@ -418,7 +436,8 @@ def test_a_writer_and_a_reader_both_hear_of_the_end() -> None:
     reader = world.start(stream.receive_into(memoryview(bytearray(9)), None))
     world.wait(0.015)
     writer = world.start(stream.send(memoryview(b"out"), None))
-    for driver in (reader, writer):
+    both: list[Driver[Any]] = [reader, writer]
+    for driver in both:
         with pytest.raises(PeerClosed) as caught:
             world.finish(driver)
         assert (caught.value.sent, caught.value.acknowledged) == (0, 0)
@@ -504,10 +523,10 @@ def test_close_that_cannot_leave() -> None:
     stream = transparent(world)
     with pytest.raises(CommandTimeout):
         world.drive(stream.close(10.0))
-    assert world.link.state is State.DATA
+    assert state(world) is State.DATA
     leaves(world, 0)
     world.drive(stream.close(10.0))
-    assert world.link.state is State.COMMAND
+    assert state(world) is State.COMMAND
 
 
 def test_close_with_an_inbox_that_nobody_empties() -> None:
@@ -649,7 +668,11 @@ def test_loss_of_the_transport_gives_what_came_first(before: bytes) -> None:
     world.wait(0.2)
     if before:
         assert receive_exactly(world, stream, len(before)) == before
-    for act in (lambda: receive(world, stream), lambda: send(world, stream, b"x"), lambda: world.drive(stream.close(1.0))):
+    for act in (
+        lambda: receive(world, stream),
+        lambda: send(world, stream, b"x"),
+        lambda: world.drive(stream.close(1.0)),
+    ):
         with pytest.raises(TransportLost):
             act()
     assert [type(row) for row in world.events()] == [Lost]
@@ -672,7 +695,10 @@ def test_loss_while_suspicious(after: float) -> None:
     world = World()
     stream = suspect(world)
     world.say(gone(), after)
-    drivers = [world.start(stream.receive_into(memoryview(bytearray(9)), None)), world.start(stream.send(memoryview(b"x"), None))]
+    drivers: list[Driver[Any]] = [
+        world.start(stream.receive_into(memoryview(bytearray(9)), None)),
+        world.start(stream.send(memoryview(b"x"), None)),
+    ]
     for driver in drivers:
         with pytest.raises(TransportLost):
             world.finish(driver)
@@ -770,7 +796,7 @@ def test_a_full_send_buffer_is_tried_again_later_and_later() -> None:
     send(world, stream, b"hello")
     assert stream.sent == 5
     gaps = [at for at, data in world.writes if data.startswith(b"AT+QISEND")]
-    pauses = [after - before for before, after in zip(gaps, gaps[1:], strict=False)]
+    pauses = [after - before for before, after in itertools.pairwise(gaps)]
     assert pauses == sorted(pauses)
     assert pauses[0] < 0.1
     assert pauses[-1] < 0.6
@@ -1039,13 +1065,21 @@ def test_loss_of_the_transport_gives_what_was_pushed_first() -> None:
     world.say(gone(), 0.2)
     world.wait(1.0)
     assert receive(world, stream) == b"last"
-    for act in (lambda: receive(world, stream), lambda: send(world, stream, b"x"), lambda: world.drive(stream.close(1.0))):
+    for act in (
+        lambda: receive(world, stream),
+        lambda: send(world, stream, b"x"),
+        lambda: world.drive(stream.close(1.0)),
+    ):
         with pytest.raises(TransportLost):
             act()
 
 
 def test_the_face_of_a_channel_is_abstract() -> None:
     bare = Channel(World().link, 0)
-    for act in (lambda: bare.receive_into(memoryview(b""), None), lambda: bare.send(memoryview(b""), None), lambda: bare.close(1.0)):
+    for act in (
+        lambda: bare.receive_into(memoryview(b""), None),
+        lambda: bare.send(memoryview(b""), None),
+        lambda: bare.close(1.0),
+    ):
         with pytest.raises(TypeError):
             act()

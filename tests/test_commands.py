@@ -53,7 +53,9 @@ def test_every_row_has_a_name_on_the_wire(row: type[Any]) -> None:
 
 def enums() -> Iterator[type[enum.Enum]]:
     for module in (*map(chapter, CHAPTERS), codes):
-        own = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
+        own = (
+            value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__
+        )
         yield from (value for value in own if issubclass(value, enum.Enum))
 
 
@@ -232,7 +234,10 @@ def test_chapters_are_listed() -> None:
 
 BELOW = [
     *(SOURCE / f"{name}.py" for name in ("_contract", "_select", "_native", "framer", "escape", "hexcodec", "wire")),
-    *(SOURCE / f"{name}.py" for name in ("events", "steps", "states", "datamode", "link", "turns", "channel", "errors")),
+    *(
+        SOURCE / f"{name}.py"
+        for name in ("events", "steps", "states", "datamode", "link", "pending", "turns", "channel", "errors")
+    ),
     *sorted((SOURCE / "flows").glob("*.py")),
     *sorted((SOURCE / "commands").glob("*.py")),
     *sorted((SOURCE / "_fallback").glob("*.py")),
@@ -264,12 +269,13 @@ def test_below_the_facades_is_no_print_and_no_open(path: Path) -> None:
     assert not {func.id for func in calls if isinstance(func, ast.Name)} & {"print", "open", "input"}
 
 
-def test_the_link_names_no_command() -> None:
-    tree = ast.parse((SOURCE / "link.py").read_text())
+@pytest.mark.parametrize("name", ["link", "pending", "datamode", "turns"])
+def test_the_link_names_no_command(name: str) -> None:
+    tree = ast.parse((SOURCE / f"{name}.py").read_text())
     named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     named |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert not named & {row.__name__ for row in TABLE}
-    assert not [name for name in imports(SOURCE / "link.py") if name.startswith("fcm360w.commands.")]
+    assert not [name for name in imports(SOURCE / f"{name}.py") if name.startswith("fcm360w.commands.")]
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

@@ -15,6 +15,7 @@ from fcm360w.flows import wifi as joining
 from fcm360w.flows.leave import confirm, escape, leave
 from fcm360w.states import State
 from fcm360w.steps import EscapePolicy
+from fcm360w.turns import perform
 from scripted import CONNECT, ERROR, NO_CARRIER, OK, World, answer, cut_at, each_byte, line, transparent
 
 POLICY = EscapePolicy()
@@ -209,12 +210,16 @@ def test_the_answer_to_the_escape_may_come_early_or_late(early: float) -> None:
 def test_payload_that_comes_while_leaving_is_kept() -> None:
     world = World()
     stream = transparent(world)
-    world.on(b"+++", (0.1, b"abc"), (0.5, OK), (0.7, OK + b"def"), (0.9, NO_CARRIER), (GUARD, b"ghi"), (GUARD + 0.02, OK))
+    world.on(
+        b"+++", (0.1, b"abc"), (0.5, OK), (0.7, OK + b"def"), (0.9, NO_CARRIER), (GUARD, b"ghi"), (GUARD + 0.02, OK)
+    )
     assert world.run(leave(POLICY)) is True
     assert payload(world, stream) == b"abc" + OK + OK + b"def" + NO_CARRIER + b"ghi"
 
 
-@pytest.mark.parametrize("tail", [b"\r", b"\r\n", b"\r\nO", b"\r\nOK", b"\r\nOK\r", b"\r\nNO CARRIER\r", OK, NO_CARRIER])
+@pytest.mark.parametrize(
+    "tail", [b"\r", b"\r\n", b"\r\nO", b"\r\nOK", b"\r\nOK\r", b"\r\nNO CARRIER\r", OK, NO_CARRIER]
+)
 def test_payload_that_ends_like_a_marker_before_the_answer(tail: bytes) -> None:
     for then, later in ((GUARD, GUARD), (GUARD, GUARD + 0.001), (0.5, POLICY.after + POLICY.answer - 0.03)):
         world = World()
@@ -227,11 +232,11 @@ def test_payload_that_ends_like_a_marker_before_the_answer(tail: bytes) -> None:
 def test_lines_after_the_answer_are_lines() -> None:
     world = World()
     transparent(world)
-    world.on(b"+++", (GUARD + 0.02, OK + line('+QIURC: "recv",5,5') + OK[:0]))
+    world.on(b"+++", (GUARD + 0.02, OK + line('+QIURC: "recv",5,5')))
     world.say(b"hello\r\n" + line('+QIURC: "closed",7'), 3.0)
     assert world.run(leave(POLICY)) is True
     world.wait(3.0)
-    assert world.events() == [tcp.Received(5, b"hello"), tcp.Closed(7)] or True
+    assert world.events() == [tcp.Received(5, b"hello"), tcp.Closed(7)]
 
 
 def test_no_carrier_while_leaving() -> None:
@@ -283,7 +288,7 @@ def test_bytes_stuck_on_the_way_put_off_the_escape() -> None:
     transparent(world)
     world.stuck = True
     begin = world.now
-    driver = world.start(__import__("fcm360w.turns").turns.perform(world.link, leave(POLICY)))
+    driver = world.start(perform(world.link, leave(POLICY)))
     world.wait(5.0)
     assert not escapes(world)
     world.stuck = False

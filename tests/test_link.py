@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,12 +14,27 @@ from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, TransportLost, UsageError
 from fcm360w.events import Event, EventQueue, Lost, Overlong, Unparsed
 from fcm360w.flows import start
-from fcm360w.link import MARGIN, MAX_LINE
+from fcm360w.link import MAX_LINE
+from fcm360w.pending import MARGIN
 from fcm360w.states import State
 from fcm360w.steps import Pause, Until, Within, until
 from fcm360w.turns import perform
 from fcm360w.wire import Ask, Get, Set
-from scripted import CONNECT, ERROR, NO_CARRIER, OK, PROMPT, TOKENS, World, answer, cut_at, each_byte, line, transparent
+from scripted import (
+    CONNECT,
+    ERROR,
+    NO_CARRIER,
+    OK,
+    PROMPT,
+    TOKENS,
+    Driver,
+    World,
+    answer,
+    cut_at,
+    each_byte,
+    line,
+    transparent,
+)
 
 CLOSED_3 = line('+QIURC: "closed",3')
 GOT_IP = line('+QSTASTAT: "GOT_IP"')
@@ -32,7 +48,11 @@ SOCKET = tcp.SocketInfo(3, tcp.Service.TCP, "10.0.0.9", 8009, 49152, tcp.SocketS
 
 GOOD: dict[str, tuple[Any, list[tuple[str | bytes, bytes]], object]] = {
     "ok": (system.Attention(), [("AT", OK)], None),
-    "one line": (system.GetVersion(), [("AT+QVERSION", answer("+QVERSION: FCM360W A,B"))], system.Version("FCM360W A,B")),
+    "one line": (
+        system.GetVersion(),
+        [("AT+QVERSION", answer("+QVERSION: FCM360W A,B"))],
+        system.Version("FCM360W A,B"),
+    ),
     "echo": (
         system.GetVersion(),
         [("AT+QVERSION", b"AT+QVERSION\r" + answer("+QVERSION: FCM360W"))],
@@ -56,7 +76,11 @@ GOOD: dict[str, tuple[Any, list[tuple[str | bytes, bytes]], object]] = {
     ),
     "prompt": (tcp.Send(3, b"hello"), [("AT+QISEND=3,5", PROMPT), (b"hello", line("SEND OK"))], True),
     "prompt and blank": (tcp.Send(3, b"hello"), [("AT+QISEND=3,5", b"\r\n> "), (b"hello", line("SEND OK"))], True),
-    "prompt and line end": (tcp.Send(3, b"hello"), [("AT+QISEND=3,5", b"\r\n>\r\n"), (b"hello", line("SEND OK"))], True),
+    "prompt and line end": (
+        tcp.Send(3, b"hello"),
+        [("AT+QISEND=3,5", b"\r\n>\r\n"), (b"hello", line("SEND OK"))],
+        True,
+    ),
     "CONNECT as prompt": (tcp.Send(3, b"hello"), [("AT+QISEND=3,5", CONNECT), (b"hello", line("SEND OK"))], True),
     "echo and prompt": (
         tcp.Send(3, b"hello"),
@@ -82,10 +106,14 @@ GOOD: dict[str, tuple[Any, list[tuple[str | bytes, bytes]], object]] = {
         [("AT+QIRD=3,0", answer("+QIRD: 25,20,5"))],
         tcp.ReceiveCount(25, 20, 5),
     ),
-    "option": (Get(tcp.PacketSize), [('AT+QICFG="transpktsize"', answer('+QICFG: "transpktsize",5'))], tcp.PacketSize(5)),
+    "option": (
+        Get(tcp.PacketSize),
+        [('AT+QICFG="transpktsize"', answer('+QICFG: "transpktsize",5'))],
+        tcp.PacketSize(5),
+    ),
     "set": (Set(tcp.PacketSize(5)), [('AT+QICFG="transpktsize",5', OK)], None),
     "test": (
-        [support.text for support in ()] or Ask(tcp.Close),
+        Ask(tcp.Close),
         [("AT+QICLOSE=?", answer("+QICLOSE: (0-11),(1-120)"))],
         "(0-11),(1-120)",
     ),
@@ -151,8 +179,8 @@ def test_an_unsolicited_line_may_come_between_any_two_lines(name: str) -> None:
 
 
 def _between_lines(reply: bytes, at: int) -> bool:
-    """Not inside a line or a payload: where R1's two line ends meet, or at the ends."""
-    if b"+QIRD: " in reply and b"hello" in reply or b"+QIRD: %d" % len(b"".join(TOKENS)) in reply:
+    """Not inside a line or a payload: where two line ends meet, or at the ends."""
+    if b"+QIRD: " in reply and reply != answer("+QIRD: 25,20,5"):
         return at in (0, len(reply) - len(OK), len(reply))
     return at == 0 or (reply[at - 2 : at] == b"\r\n" and reply[at : at + 2] in (b"\r\n", b""))
 
@@ -162,7 +190,11 @@ def _between_lines(reply: bytes, at: int) -> bool:
 BAD: dict[str, tuple[Any, list[tuple[str | bytes, bytes]], tuple[str, int | None, str | None]]] = {
     "error": (tcp.GetSent(3), [("AT+QISEND=3,0", ERROR)], ("ERROR", None, None)),
     "cme error": (tcp.GetSent(3), [("AT+QISEND=3,0", line("+CME ERROR: 706"))], ("+CME ERROR: 706", 706, None)),
-    "cme error without space": (tcp.GetSent(3), [("AT+QISEND=3,0", line("+CME ERROR:706"))], ("+CME ERROR:706", 706, None)),
+    "cme error without space": (
+        tcp.GetSent(3),
+        [("AT+QISEND=3,0", line("+CME ERROR:706"))],
+        ("+CME ERROR:706", 706, None),
+    ),
     "cme error in words": (
         tcp.GetSent(3),
         [("AT+QISEND=3,0", line("+CME ERROR: no network"))],
@@ -183,7 +215,11 @@ BAD: dict[str, tuple[Any, list[tuple[str | bytes, bytes]], tuple[str, int | None
     "late fault before OK": (OPEN, [(OPEN_LINE, line("+QIOPEN: 3,563") + OK)], ("+QIOPEN: 3,563", 563, "Dns failed")),
     "late fault of no text": (OPEN, [(OPEN_LINE, OK + line("+QIOPEN: 3,999"))], ("+QIOPEN: 3,999", 999, "")),
     "no carrier": (tcp.Resume(), [("ATO", NO_CARRIER)], ("NO CARRIER", None, None)),
-    "error instead of CONNECT": (tcp.SwitchMode(3, tcp.Access.TRANSPARENT), [("AT+QISWTMD=3,2", ERROR)], ("ERROR", None, None)),
+    "error instead of CONNECT": (
+        tcp.SwitchMode(3, tcp.Access.TRANSPARENT),
+        [("AT+QISWTMD=3,2", ERROR)],
+        ("ERROR", None, None),
+    ),
 }
 
 
@@ -462,15 +498,19 @@ def test_noise_is_never_fatal_and_never_lost(noise: list[bytes]) -> None:
     assert world.link.state is State.COMMAND
 
 
-@given(st.lists(st.sampled_from([*TOKENS, b"\r\n", b"x", line("+QIOPEN: 3,0"), line("+QIOPEN: 3,564"), GOT_IP]), max_size=6))
-@pytest.mark.parametrize("command", [OPEN, tcp.Send(3, b"hello"), tcp.Read(3), tcp.Resume()], ids=lambda c: type(c).__name__)
+@given(
+    st.lists(
+        st.sampled_from([*TOKENS, b"\r\n", b"x", line("+QIOPEN: 3,0"), line("+QIOPEN: 3,564"), GOT_IP]), max_size=6
+    )
+)
+@pytest.mark.parametrize(
+    "command", [OPEN, tcp.Send(3, b"hello"), tcp.Read(3), tcp.Resume()], ids=lambda c: type(c).__name__
+)
 def test_noise_in_an_answer_is_never_fatal(command: Any, noise: list[bytes]) -> None:
     world = World()
     world.on(command.line(), b"".join(noise[:3]), *noise[3:])
-    try:
+    with contextlib.suppress(CommandError, CommandTimeout, ProtocolError):
         world.run(command)
-    except (CommandError, CommandTimeout, ProtocolError):
-        pass
     world.wait(10.0)
 
 
@@ -652,7 +692,7 @@ def test_an_answer_that_comes_before_anybody_asks_again_is_told() -> None:
 def test_a_module_that_stays_silent_is_told_again() -> None:
     world = timed_out()
     for _ in range(2):
-        with pytest.raises(CommandTimeout, match="^AT: "):
+        with pytest.raises(CommandTimeout, match=r"^AT: "):
             world.run(tcp.ListSockets())
         assert world.link.state is State.UNSURE
     world.on("AT", OK, always=True)
@@ -714,8 +754,8 @@ def test_interrupted_while_the_late_line_is_due() -> None:
     world = World()
     world.on(OPEN_LINE, (0.001, OK), (5.0, line("+QIOPEN: 3,0")))
     interrupt(world, OPEN)
-    world.on("AT", OK)
-    world.run(system.GetVersion.__mro__ and start.probe())
+    world.on("AT", OK, always=True)
+    assert world.run(start.probe())
     world.wait(6.0)
     assert tcp.Opened(3, 0) in world.events()
 
@@ -743,7 +783,7 @@ def test_a_flow_is_not_cut_into_by_another() -> None:
     world = World()
     for number in (1, 2, 3):
         world.on(f"AT+QISEND={number},0", answer(f"+QISEND: {number},0,0"))
-    first = world.start(perform(world.link, two()))  # type: ignore[arg-type]
+    first: Driver[Any] = world.start(perform(world.link, two()))  # type: ignore[arg-type]
     second = world.start(perform(world.link, tcp.GetSent(3)))
     world.finish(second)
     assert first.done

@@ -174,6 +174,22 @@ def test_what_follows_the_escape_is_a_command() -> None:
     assert sent(connection) == b""
 
 
+def test_what_was_announced_before_is_announced_again() -> None:
+    bench, connection = connected()
+    bench.wait(1.0)
+    bench.host(b"+++")
+    bench.wait(1.0)
+    connection.arrive(b"hello")
+    assert bench.tick() == b'\r\n+QIURC: "recv",0\r\n'
+    bench.link.window = 0
+    assert bench.host(b"ATO\r") == CONNECT
+    bench.wait(1.0)
+    bench.host(b"+++")
+    assert bench.wait(1.0) == OK + b'\r\n+QIURC: "recv",0\r\n'
+    bench.link.window = 65536
+    assert bench.host(b"AT+QIRD=0\r") == b"\r\n+QIRD: 5\r\nhello\r\n" + OK
+
+
 def test_another_guard() -> None:
     bench, _ = connected(bench=Bench(Dialect(guard=0.25)))
     bench.wait(0.25)

@@ -403,6 +403,21 @@ def test_close_waits_for_the_peer_and_serves_nobody_meanwhile() -> None:
     assert bench.wait(0.1) == OK
 
 
+def test_nothing_is_said_of_a_socket_that_is_being_closed() -> None:
+    bench = Bench()
+    for option in (b"0", b"1"):
+        bench.host(b'AT+QICFG="close/mode",' + option + b"\r")
+        connection = bench.open(3)
+        connection.confirmed = False
+        bench.host(b"AT+QICLOSE=3\r")
+        connection.arrive(b"late")
+        bench.tick()
+        connection.end()
+        bench.tick()
+        connection.confirmed = True
+        assert bench.wait(1.0) == (CLOSED_3 if option == b"1" else OK)
+
+
 def test_w35_asynchronous_close() -> None:
     bench = Bench()
     bench.host(b'AT+QICFG="close/mode",1\r')

@@ -22,7 +22,7 @@ from fcm360w.module import Module
 from fcm360w.steps import Pause, Until, Within
 from fcm360w.threads import Waiters
 from scripted import ERROR, OK, PROMPT, answer, line
-from wired import PATIENCE, QUICK, Peer, Worker, expect_close, expect_open, pair, wired
+from wired import HASTY, PATIENCE, QUICK, Peer, Worker, expect_close, expect_open, pair, wired
 
 
 @pytest.fixture(params=["poll", "select"])
@@ -440,7 +440,7 @@ def test_close_wakes_those_who_wait(descriptor: bool) -> None:
 
 
 def test_the_peer_closes() -> None:
-    with wired() as (module, peer):
+    with wired(policy=HASTY) as (module, peer):
         expect_open(peer, 2)
         stream = module.stream("h", 80)
         stream.sendall(b"hello")
@@ -477,7 +477,7 @@ def test_an_interrupt_leaves_the_module_usable() -> None:
             module._waiters.wait = real  # type: ignore[method-assign]
             raise KeyboardInterrupt
 
-        module._waiters.wait = interrupted  # type: ignore[method-assign]
+        module._waiters.wait = interrupted  # type: ignore[method-assign, assignment]
         with pytest.raises(KeyboardInterrupt):
             module.run(tcp.GetSent(3))
         peer.on("AT", OK)

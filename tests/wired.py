@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from fcm360w.module import Module
 from fcm360w.ports import OpenPort
 from fcm360w.steps import EscapePolicy
 from scripted import CONNECT, OK, Script
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 PATIENCE = 20.0  # seconds; what takes longer has hung
-QUICK = EscapePolicy(guard_before=0.02, guard_after=0.02, slack=0.01, hold=0.005, answer=PATIENCE)
+# Pauses are real here, so they are short; but an answer is waited for however long it takes on a busy machine.
+QUICK = EscapePolicy(guard_before=0.02, guard_after=0.02, slack=0.02, hold=0.005, answer=PATIENCE)
+HASTY = dataclasses.replace(QUICK, answer=0.1)
 
 
 class SocketPort:
@@ -39,7 +46,7 @@ class SocketPort:
             raise ConnectionResetError(errno.ECONNRESET, "the other end is closed")
         return count
 
-    def write(self, data: bytes | bytearray | memoryview, timeout: float | None) -> int:
+    def write(self, data: Buffer, timeout: float | None) -> int:
         try:
             return self._end.send(data)
         except BlockingIOError:
@@ -117,13 +124,14 @@ def pair(descriptor: bool = True) -> Iterator[tuple[OpenPort, Peer]]:
 
 
 @contextlib.contextmanager
-def wired(descriptor: bool = True) -> Iterator[tuple[Module, Peer]]:
+def wired(descriptor: bool = True, policy: EscapePolicy = QUICK) -> Iterator[tuple[Module, Peer]]:
     """A module in command mode and its peer."""
     with pair(descriptor) as (port, peer):
-        module = Module(port, QUICK)
+        module = Module(port, policy)
         try:
             yield module, peer
         finally:
+            peer.hang_up()
             with contextlib.suppress(OSError):
                 module.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from types import TracebackType
@@ -30,12 +31,12 @@ E = TypeVar("E", bound=Reply)
 
 async def open_async(url: str, escape: EscapePolicy | None = None) -> AsyncModule:
     """As fcm360w.open, for asyncio.  Opening the port itself blocks; serial ports and sockets nearby take milliseconds."""
-    port = open_port(url)
+    module = AsyncModule(open_port(url), escape)
     try:
-        module = AsyncModule(port, escape)
         await module.wake()
     except BaseException:
-        port.close()
+        with contextlib.suppress(OSError):
+            await module.close()
         raise
     return module
 
@@ -77,7 +78,7 @@ class AsyncModule:
 
     async def wait(self, kind: type[E], timeout: float) -> E | None:
         """As Module.wait."""
-        return await self.run(Until(kind, timeout))
+        return await self.drive(perform(self._link, Until(kind, timeout), trusting=True))
 
     async def events(self) -> AsyncIterator[Event]:
         """Unsolicited lines and incidents as they come, until the port is lost or closed."""
@@ -132,7 +133,7 @@ class AsyncModule:
         return time.monotonic()
 
     async def drive(self, turns: Turns[R]) -> R:
-        """Perform turns to their end in this task.  If it is cancelled, to the next that is not shielded."""
+        """As Module.drive, in this task.  If it is cancelled, as far as the next turn that is not shielded."""
         cancelled: asyncio.CancelledError | None = None
         self._link.tick(time.monotonic())
         try:

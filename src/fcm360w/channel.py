@@ -149,7 +149,7 @@ class Transparent(Channel):
 
     @property
     def _doubtful(self) -> bool:
-        """NO CARRIER was seen and silence has followed it, or an escape was sent and whoever sent it was interrupted."""
+        """NO CARRIER was seen and silence has followed, or an escape was sent and whoever sent it was interrupted."""
         link = self.link
         silent = link.state is State.SUSPECT and self.data.watch.verdict is Verdict.SILENT
         return not self.ended and (silent or link.state is State.LEAVING)

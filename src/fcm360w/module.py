@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -34,12 +35,12 @@ def open(url: str, escape: EscapePolicy | None = None) -> Module:
     of transparent mode; the default is the manual's second with the port's own slack.
     UsageError for a bad URL, TransportUnavailable if it cannot be opened, ProtocolError if nothing answers.
     """
-    port = open_port(url)
+    module = Module(open_port(url), escape)
     try:
-        module = Module(port, escape)
         module.wake()
     except BaseException:
-        port.close()
+        with contextlib.suppress(OSError):
+            module.close()
         raise
     return module
 
@@ -104,7 +105,7 @@ class Module:
 
     def wait(self, kind: type[E], timeout: float) -> E | None:
         """Wait for an unsolicited line of a kind; one that came earlier and was not taken counts.  None: it did not."""
-        return self.run(Until(kind, timeout))
+        return self.drive(perform(self._link, Until(kind, timeout), trusting=True))
 
     def events(self) -> list[Event]:
         """Take all unsolicited lines and incidents that have come and nobody has taken."""

@@ -1,7 +1,7 @@
 """What sync and asyncio share: procedures over the link as generators of turns.
 
-A turn is one wait: write what is to be written, read what is there, or let the time come.  A facade performs turns, with
-its own way of waiting and its own clock, and does nothing else; all that is to be decided is decided here, once.
+A turn is one wait: write what is to be written, read what is there, or let the time come.  A facade performs turns,
+with its own way of waiting and its own clock, and does nothing else; all that is to be decided is decided here, once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from fcm360w.errors import TransportLost
 from fcm360w.flows.start import resync
 from fcm360w.link import Link
 from fcm360w.states import State
+from fcm360w.steps import Within
 from fcm360w.wire import Command, Flow
 
 R = TypeVar("R")
@@ -54,7 +55,8 @@ def exchange(link: Link, step: Any) -> Turns[Any]:
 
     A command that is to be followed by its payload is not interrupted: the module would take the next command for it.
     """
-    prompted = isinstance(step, Command) and step.body() is not None
+    command = step.command if isinstance(step, Within) else step
+    prompted = isinstance(command, Command) and command.body() is not None
     if prompted:
         yield Turn(deadline=link.now)
     pending = link.begin(step)
@@ -73,7 +75,8 @@ def exchange(link: Link, step: Any) -> Turns[Any]:
 def perform(link: Link, flow: Flow[R], trusting: bool = False) -> Turns[R]:
     """Perform a flow to its result, after the flows that were there before.
 
-    Unless `trusting`, the answer to a command that timed out earlier is waited for first, lest it be taken for another's.
+    Unless `trusting`, the answer to a command that timed out earlier is waited for first, lest it be taken for
+    another's.
     """
     ticket = object()
     link.queue.append(ticket)
@@ -85,7 +88,6 @@ def perform(link: Link, flow: Flow[R], trusting: bool = False) -> Turns[R]:
         return (yield from _steps(link, flow))
     finally:
         link.queue.remove(ticket)
-        link.news = True
         link.moved()
 
 

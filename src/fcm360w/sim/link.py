@@ -332,6 +332,7 @@ class SimLink:
     def _escaped(self) -> None:
         socket = self._leave_data_mode(escaped=True)
         socket.access = Access.BUFFER
+        socket.announced = False
         self._told = False
         self._job = self._handle(Escape())
         self._resume_job(None)

@@ -33,10 +33,14 @@ SO_NWRITE = 0x1024
 
 
 class Connection(Protocol):
-    """A TCP connection.  `readable`: receive() may have something; `accepted` counts the bytes that send() took."""
+    """A TCP connection.  `readable`: receive() may have something; `accepted` counts the bytes that send() took.
+
+    `high_water` is the most that ever waited in its own send buffer.
+    """
 
     readable: bool
     accepted: int
+    high_water: int
     peer: str
     local_port: int
 
@@ -115,6 +119,7 @@ class KernelConnection:
     def __init__(self, link: socket.socket, selector: selectors.BaseSelector) -> None:
         self.readable = False
         self.accepted = 0
+        self.high_water = 0
         self.peer: str = link.getpeername()[0]
         self.local_port: int = link.getsockname()[1]
         self._link = link
@@ -146,6 +151,7 @@ class KernelConnection:
             view = view[self._push(view) :]
         if len(view):
             self._backlog += view
+            self.high_water = max(self.high_water, len(self._backlog))
             self._drain()
 
     def _drain(self) -> None:

@@ -73,6 +73,7 @@ class Runner:
         self, loop: Loop, link: SimLink, uart: Uart, network: KernelNetwork, front_ends: list[FrontEnd]
     ) -> None:
         self.host_gone_bytes = 0
+        self.host_high_water = 0
         self._loop = loop
         self._link = link
         self._uart = uart
@@ -151,6 +152,7 @@ class Runner:
                 chunk.passage.add(len(chunk.data), chunk.first, chunk.last)
             if host:
                 host.send(chunk.data)
+                self.host_high_water = max(self.host_high_water, host.high_water)
 
     def _listener(self) -> Host | None:
         """The host that spoke last, else any."""

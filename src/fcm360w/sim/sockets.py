@@ -16,7 +16,7 @@ RECEIVE_BUFFER = 32 * 1024
 
 
 class Socket:
-    """One id in use.  `ended`: the peer has closed and nothing more will come."""
+    """One id in use.  `ended`: the peer has closed and nothing more will come.  `closing`: the host has."""
 
     def __init__(self, command: Open) -> None:
         self.id = command.connect_id
@@ -32,6 +32,7 @@ class Socket:
         self.ended = False
         self.announced = False
         self.end_told = False
+        self.closing = False
         self.close_until: float | None = None
         self.settle: Callable[[Connection | SocketCode], None] = lambda result: None
         self._sent = (0, 0)
@@ -70,7 +71,7 @@ class Socket:
 
     def _receive(self, limit: int) -> bytes:
         link = self.connection
-        if link is None or self.ended or not link.readable or limit <= 0 or self.close_until is not None:
+        if link is None or self.ended or not link.readable or limit <= 0 or self.closing:
             return b""
         data = link.receive(limit)
         if data is None:
@@ -129,6 +130,8 @@ class Sockets:
         self._frees_itself = frees_itself
         self._used: dict[int, Socket] = {}
         self.last_transparent: int | None = None
+        self.receive_high_water = 0
+        self.send_high_water = 0
 
     def every(self) -> list[Socket]:
         """The ids in use, ascending."""
@@ -172,6 +175,8 @@ class Sockets:
     def free(self, socket: Socket) -> None:
         """Give the id back."""
         socket.state = SocketState.INITIAL
+        if socket.connection:
+            self.send_high_water = max(self.send_high_water, socket.connection.high_water)
         socket.release()
         if self._used.get(socket.id) is socket:
             del self._used[socket.id]
@@ -179,6 +184,7 @@ class Sockets:
     def shut(self, socket: Socket) -> Callable[[], bool]:
         """Begin an orderly end; the result tells whether it is complete."""
         socket.state = SocketState.CLOSING
+        socket.closing = True
         if socket.attempt:
             socket.attempt.cancel()
             socket.attempt = None
@@ -222,9 +228,10 @@ class Sockets:
     def poll(self, busy: Socket | None) -> None:
         """Fetch what came in for every socket but `busy`, which has the serial port to itself, and report it."""
         for socket in self.every():
-            if socket is busy or socket.close_until is not None:
+            if socket is busy or socket.closing:
                 continue
             socket.fill()
+            self.receive_high_water = max(self.receive_high_water, len(socket.inbox))
             if socket.access is Access.BUFFER and socket.inbox and not socket.announced:
                 socket.announced = True
                 self._notify(Received(socket.id))

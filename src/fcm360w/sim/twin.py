@@ -115,6 +115,9 @@ class Machine:
         return {
             "from_host_high_water": self.uart.from_host.high_water,
             "to_host_high_water": self.uart.to_host.high_water,
+            "send_high_water": self.module.sockets.send_high_water,
+            "receive_high_water": self.module.sockets.receive_high_water,
+            "host_high_water": self.runner.host_high_water,
             "waiting_high_water": self.module.waiting_high_water,
             "waiting_dropped": self.module.waiting_dropped,
             "ignored_while_booting": self.link.ignored,
@@ -234,7 +237,7 @@ class Twin:
         return self._running().link.stamps
 
     def stats(self) -> dict[str, int]:
-        """High-water marks of every queue in bytes (lines for `waiting`), and what was dropped."""
+        """High-water marks of every queue in bytes (lines for `waiting`; `send` of sockets closed), and drops."""
         return self._running().stats()
 
 

@@ -1,0 +1,308 @@
+"""The step a link is busy with: how each kind begins, what ends it, and what its time means.
+
+One class a kind of step (see steps.py).  A pending step reads and moves the link it was begun on; the link hands it lines
+and time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, ProtocolError, UsageError
+from fcm360w.escape import Marker, Verdict
+from fcm360w.states import STREAMING, Cause, State
+from fcm360w.steps import EscapePolicy, Guarded, Pause, Silence, Until, Within
+from fcm360w.wire import Command, ParseError, Reply, encode
+
+if TYPE_CHECKING:
+    from fcm360w.datamode import DataMode
+    from fcm360w.link import Link
+
+# The module takes one LF after the CR for part of the command, even where the command opens a prompt or data mode; so
+# the LF must be there, or a payload that begins with one would lose it.
+LINE_END = b"\r\n"
+MAX_COMMAND = 1024
+MARGIN = 1.0
+GLANCE = 0.02
+
+
+class Pending:
+    """A step in progress, or done with a value or an error."""
+
+    def __init__(self, step: Any) -> None:
+        self.step = step
+        self.deadline: float | None = None
+        self.done = False
+        self.value: Any = None
+        self.error: FCM360WError | None = None
+
+    def begin(self, link: Link) -> None:
+        """Queue what is to be sent.  UsageError if it cannot be done, and then nothing was queued."""
+
+    def tick(self, link: Link, now: float) -> None:
+        """Let time pass."""
+
+    def hear(self, link: Link, text: str, data: bytes | None) -> bool:
+        """Whether a line belongs to the step; if so it is dealt with."""
+        return False
+
+    def notice(self, link: Link, row: Reply) -> bool:
+        """Whether an unsolicited line is what the step waits for."""
+        return False
+
+    def abandon(self, link: Link) -> None:
+        """Whoever waited has gone."""
+        self.done = True
+
+    def finish(self, link: Link, value: Any) -> None:
+        self.value = value
+        self.done = link.news = True
+
+    def fail(self, link: Link, error: FCM360WError) -> None:
+        self.error = error
+        self.done = link.news = True
+
+    def outcome(self) -> Any:
+        if self.error:
+            raise self.error
+        return self.value
+
+    def describe(self) -> str | None:
+        """What was on its way when the transport was lost."""
+        return None
+
+
+class Exchange(Pending):
+    """A command: its line, perhaps a payload at the prompt, its answer."""
+
+    def __init__(self, step: Any) -> None:
+        super().__init__(step)
+        command = step.command if isinstance(step, Within) else step
+        if not isinstance(command, Command):
+            raise UsageError(f"a flow yielded {step!r}, which is neither a command nor a step")
+        self.command: Command[Any] = command
+        self.text = ""
+        self.seconds = 0.0
+        self.replies: list[Reply] = []
+
+    def begin(self, link: Link) -> None:
+        command = self.command
+        if link.state in STREAMING:
+            raise UsageError("a transparent stream is open: close it before other commands are run")
+        self.text, body = command.line(), command.body()
+        line = encode(self.text) + LINE_END
+        if len(line) - len(LINE_END) > MAX_COMMAND:
+            raise UsageError(f"the command line is longer than the {MAX_COMMAND} bytes that the module takes")
+        self.seconds = self.step.seconds if isinstance(self.step, Within) else command.timeout() + MARGIN
+        self.deadline = link.now + self.seconds + link.wire_time(len(line) + len(body or b""))
+        link.arm(command.arms, command.connects(), prompt=body is not None)
+        link.out += line
+        link.commands += 1
+        link.move(Cause.SENT)
+        link.say(">", command.line(mask=True))
+
+    def tick(self, link: Link, now: float) -> None:
+        if self.deadline is not None and now >= self.deadline:
+            link.move(Cause.TIMED_OUT)
+            link.out.clear()
+            self.fail(link, CommandTimeout(self.command.line(mask=True), self.seconds, self.command.section()))
+
+    def prompted(self, link: Link) -> None:
+        """The module invites the payload."""
+        body = self.command.body()
+        if body is not None:
+            link.out += body
+            link.say(">", f"({len(body)} bytes of payload)")
+
+    def hear(self, link: Link, text: str, data: bytes | None) -> bool:
+        command = self.command
+        if link.state is State.PENDING and text in command.final:
+            self._accepted(link, text)
+        elif self._refuses(link, text):
+            self._refused(link, text)
+        elif text == "CONNECT" and command.connects():
+            link.connected()
+            self.finish(link, command.finish(self.replies, text))
+        elif text == "CONNECT" and link.take_prompt():
+            self.prompted(link)
+        else:
+            return self._answered(link, text, data)
+        return True
+
+    def _refuses(self, link: Link, text: str) -> bool:
+        """After OK only CONNECT can still be refused; a final result is then some earlier command's."""
+        if text == "NO CARRIER":
+            return self.command.connects()
+        if link.state is State.LATE and not self.command.connects():
+            return False
+        failed = text in ("ERROR", "SEND FAIL") or text.startswith("+CME ERROR")
+        return failed or (text == "OK" and link.state is State.PENDING)
+
+    def _refused(self, link: Link, text: str) -> None:
+        number = text.partition(":")[2].strip()
+        link.move(Cause.FINAL)
+        code = int(number) if number.isdigit() else None
+        self.fail(link, CommandError(self.command.line(mask=True), text, code, None, self.command.section()))
+
+    def _accepted(self, link: Link, text: str) -> None:
+        if (self.command.late or self.command.connects()) and not self.replies:
+            link.move(Cause.ACCEPTED)
+        else:
+            self._complete(link, text)
+
+    def _answered(self, link: Link, text: str, data: bytes | None) -> bool:
+        try:
+            reply = self.command.answer(text, data)
+        except ParseError:
+            return False
+        if reply is None or not self.command.belongs(reply):
+            return False
+        self.replies.append(reply)
+        if link.state is State.LATE:
+            self._complete(link, "OK")
+        return True
+
+    def _complete(self, link: Link, final: str) -> None:
+        command, replies = self.command, self.replies
+        link.move(Cause.FINAL)
+        fault = replies[-1].fault() if command.late and replies else None
+        try:
+            if fault:
+                self.fail(link, CommandError(command.line(mask=True), replies[-1].line(), *fault, command.section()))
+            else:
+                self.finish(link, command.finish(replies, final))
+        except ParseError as error:
+            self.fail(link, ProtocolError(str(error)))
+
+    def abandon(self, link: Link) -> None:
+        """Its answer may still come."""
+        if link.state in (State.PENDING, State.LATE):
+            link.move(Cause.TIMED_OUT)
+        self.done = True
+
+    def describe(self) -> str | None:
+        return self.command.line(mask=True)
+
+
+class Waiting(Pending):
+    """Until: an unsolicited line, which may have come before."""
+
+    def begin(self, link: Link) -> None:
+        self.deadline = link.now + self.step.seconds
+        for event in link.events:
+            if self.notice(link, event.row):
+                link.events.remove(event)
+                return
+
+    def notice(self, link: Link, row: Reply) -> bool:
+        wanted = isinstance(row, self.step.kind) and self.step.match(row)
+        if wanted:
+            self.finish(link, row)
+        return wanted
+
+    def tick(self, link: Link, now: float) -> None:
+        if self.deadline is not None and now >= self.deadline:
+            self.finish(link, None)
+
+
+class Pausing(Pending):
+    """Pause."""
+
+    def begin(self, link: Link) -> None:
+        self.deadline = link.now + self.step.seconds
+
+    def tick(self, link: Link, now: float) -> None:
+        if self.deadline is not None and now >= self.deadline:
+            self.finish(link, None)
+
+
+class Quiet(Pending):
+    """Silence: nothing on its way to the module for a time."""
+
+    def begin(self, link: Link) -> None:
+        self._suspected = link.state is State.SUSPECT
+        self._give_up = link.now + self.step.patience
+
+    def tick(self, link: Link, now: float) -> None:
+        stuck = link.stuck()
+        if stuck:
+            link.idle_at = max(link.idle_at, now)
+        self.deadline = now + GLANCE if stuck else link.idle_at + self.step.seconds
+        if self._suspected and link.state is State.DATA:
+            self.finish(link, False)
+        elif stuck and now >= self._give_up:
+            self.fail(link, CommandTimeout("draining what was sent to the module", self.step.patience, "2.3.11"))
+        elif now >= self.deadline and not link.out:
+            self.finish(link, True)
+
+
+class Escaping(Pending):
+    """Guarded: ``+++``, the silence after it, and what the module makes of it."""
+
+    def begin(self, link: Link) -> None:
+        self._streaming = link.state in STREAMING
+        self._since = 0.0
+        if link.state is State.LEAVING:  # whoever sent the escape did not wait for the answer
+            self._since = link.now
+            return
+        if not self._streaming:
+            link.begin_listening()
+        assert link.data is not None
+        link.data.watch.markers = Marker.NO_CARRIER | Marker.OK
+        link.out += b"+++"
+        link.move(Cause.ESCAPED)
+        link.say(">", "+++")
+
+    def tick(self, link: Link, now: float) -> None:
+        data = link.data
+        if link.out or data is None:
+            return
+        policy: EscapePolicy = self.step.policy
+        settled = max(link.idle_at + policy.after, self._since)
+        # The answer comes behind the payload that the module holds: while bytes come it is still due.
+        due = min(max(settled, link.heard_at) + policy.answer, settled + policy.patience)
+        self.deadline = settled if now < settled else due
+        if now >= settled:
+            self._judge(link, data, now)
+
+    def _judge(self, link: Link, data: DataMode, now: float) -> None:
+        """An OK that came too early may be payload: then the module's own is still to come."""
+        policy, watch = self.step.policy, data.watch
+        late = self.deadline is not None and now >= self.deadline
+        in_time = late or link.heard_at >= link.idle_at + policy.guard_after - policy.slack
+        if in_time and watch.verdict is Verdict.SILENT and watch.marker is Marker.OK:
+            self._left(link, data, now)
+        elif late and watch.verdict >= Verdict.SUSPECT and watch.marker is Marker.NO_CARRIER:
+            self._left(link, data, now)
+        elif late:
+            self._stayed(link, data, now)
+
+    def _left(self, link: Link, data: DataMode, now: float) -> None:
+        marker, lines = Marker(data.watch.marker), data.after_marker()
+        link.move(Cause.LEFT)
+        link.say("<", "NO CARRIER" if marker is Marker.NO_CARRIER else "OK")
+        link.end_data(stray=not self._streaming)
+        self.finish(link, marker)
+        link.lines(lines, now)
+
+    def _stayed(self, link: Link, data: DataMode, now: float) -> None:
+        data.watch.markers = Marker.NO_CARRIER
+        link.move(Cause.STAYED if self._streaming else Cause.UNANSWERED)
+        if not self._streaming:
+            data.release()
+            link.end_data(stray=True)
+        self.finish(link, Marker(0))
+
+    def abandon(self, link: Link) -> None:
+        """Its answer may still come."""
+        if link.state is State.LEAVING and link.data and not self._streaming:
+            self._stayed(link, link.data, link.now)
+        self.done = True
+
+
+KINDS: dict[type, type[Pending]] = {Until: Waiting, Pause: Pausing, Silence: Quiet, Guarded: Escaping}
+
+
+def pending(step: Any) -> Pending:
+    """The pending form of a step; anything that is no step must be a command.  UsageError if it is neither."""
+    return KINDS.get(type(step), Exchange)(step)
