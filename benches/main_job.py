@@ -2,10 +2,10 @@
 
     python benches/main_job.py [--quick] [--json]
 
-The command line runs as a child of its own against a twin over a pty and over TCP; the far end is a plain socket server.
-Unpaced: 50 MB each way.  Paced: 4 MB each way at 2,000,000 bit/s; utilisation is taken from the twin's own time stamps of
-the first and the last payload byte, as a share of the payload ceiling, baud / 10 (8N1: ten bits a byte).  Exit status 1 if
-a digest differs or a paced run stays below 97 %.  --quick: a tenth of the bytes.
+The command line runs as a child of its own against a twin over a pty and over TCP; the far end is a plain socket
+server.  Unpaced: 50 MB each way.  Paced: 4 MB each way at 2,000,000 bit/s; utilisation is taken from the twin's own
+time stamps of the first and the last payload byte, as a share of the payload ceiling, baud / 10 (8N1: ten bits a byte).
+Exit status 1 if a digest differs or a paced run stays below 97 %.  --quick: a tenth of the bytes.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ def main() -> int:
     for row in rows:
         pace = f"{row['used']:.2%} of the ceiling" if row["used"] is not None else "unpaced"
         verdict = "SHA-256 same" if row["same"] else "DIFFERS"
-        print(f"{row['way']} over {row['port']:<4} {row['bytes']:>11,} bytes  {row['seconds']:>6.2f} s  {pace:<24} {verdict}")
+        size = f"{row['bytes']:>11,} bytes  {row['seconds']:>6.2f} s"
+        print(f"{row['way']} over {row['port']:<4} {size}  {pace:<24} {verdict}")
     return not good
 
 

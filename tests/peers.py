@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import threading
@@ -51,10 +52,8 @@ class Connection:
 
     def close(self) -> None:
         """End the connection, all that was sent first."""
-        try:
+        with contextlib.suppress(OSError):
             self.link.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self.link.close()
 
 
@@ -86,10 +85,8 @@ class Peer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        try:
+        with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self.listener.close()
         for connection in self._all:
             connection.close()

@@ -152,7 +152,7 @@ class World:
         self.writes: list[tuple[float, bytes]] = []
         self.drivers: list[Driver[Any]] = []
         self.write_limit = 1 << 20
-        self.stuck = self.changed = False
+        self.stuck = self.blocked = self.changed = False
         self.link.stuck = lambda: self.stuck
         self.link.moved = self._note
         self._order = itertools.count()
@@ -234,7 +234,7 @@ class World:
 
     def _flush(self) -> None:
         link = self.link
-        while link.out:
+        while link.out and not self.blocked:
             data = bytes(link.out[: self.write_limit])
             link.wrote(len(data), self.now)
             self._hear(data)

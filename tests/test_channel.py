@@ -586,6 +586,20 @@ def test_an_interrupted_close_can_be_done_again(after: float) -> None:
     assert world.sent.count(b"+++") == 1
 
 
+def test_an_answer_that_nobody_has_read_yet_is_waited_for_again() -> None:
+    """Threads read only while somebody waits: the OK may lie in the port since long."""
+    world = World()
+    stream = transparent(world)
+    world.on(b"+++", (GUARD + 0.02, OK), always=True)
+    counts(world, 0)
+    driver = world.start(stream.close(10.0))
+    world.wait(POLICY.before + 0.5)
+    world.cancel(driver, Interrupt())
+    world.now += 60.0
+    assert world.drive(stream.close(10.0)) == Report(0, 0, 0)
+    assert world.sent.count(b"+++") == 1
+
+
 @pytest.mark.parametrize("after", [0.1, POLICY.before + 0.01, POLICY.before + GUARD + 0.01])
 def test_an_interrupted_receive_does_not_lose_a_false_alarm(after: float) -> None:
     world = World()

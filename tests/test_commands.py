@@ -17,7 +17,8 @@ import fcm360w
 from fcm360w.commands import CHAPTERS, RULES, UNSOLICITED, URCS, chapter, codes, rows, urc
 from fcm360w.commands.tcp import SETTINGS
 from fcm360w.framer import Start
-from fcm360w.wire import Command, Reply, Setting, split
+from fcm360w.parameters import split
+from fcm360w.wire import Command, Reply, Setting
 from test_wire import EACH_ROW, TABLE, legal, sample, without_payload
 
 SOURCE = Path(fcm360w.__file__).parent
@@ -280,6 +281,7 @@ def test_the_link_names_no_command(name: str) -> None:
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_the_table_has_no_logic_of_the_link(name: str) -> None:
-    wanted = {"fcm360w.wire", "fcm360w.errors", *(f"fcm360w.commands.{other}" for other in (*CHAPTERS, "codes"))}
+    wanted = {"fcm360w.wire", "fcm360w.parameters", "fcm360w.errors"}
+    wanted |= {f"fcm360w.commands.{other}" for other in (*CHAPTERS, "codes")}
     found = {each for each in imports(SOURCE / "commands" / f"{name}.py") if each.startswith("fcm360w.")}
     assert {each for each in found if not any(each == want or each.startswith(f"{want}.") for want in wanted)} == set()

@@ -24,7 +24,6 @@ from fcm360w.commands.tcp import GetSent, ListSockets
 from fcm360w.events import Lost
 from fcm360w.sim import Twin
 from fcm360w.sim.dialect import MANUAL
-
 from peers import Peer
 
 GUARD = 0.3

@@ -8,6 +8,7 @@ import contextlib
 import inspect
 import io
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 import fcm360w
 from fcm360w import aio, streams
+from fcm360w import module as module_py
 from fcm360w.aio import AsyncModule, AsyncStream, AsyncWifi
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, TransportLost, UsageError
@@ -25,7 +27,7 @@ from fcm360w.states import State
 from fcm360w.steps import Pause, Within
 from fcm360w.streams import Stream, writable_bytes
 from scripted import ERROR, NO_CARRIER, OK, PROMPT, answer, line
-from wired import HASTY, PATIENCE, QUICK, Peer, expect_close, expect_open, pair, wired
+from wired import HASTY, PATIENCE, QUICK, Peer, Worker, expect_close, expect_open, pair, wired
 
 Scene = Callable[[AsyncModule, Peer], Awaitable[None]]
 
@@ -274,6 +276,45 @@ def test_a_cancelled_close_can_be_done_again() -> None:
         peer.on("AT", OK, always=True)
         expect_close(peer, 0)
         assert (await stream.close()).acknowledged == 0
+
+    play(scene)
+
+
+class Jumping:
+    """A clock that the test sets on."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+def jump_at_write(monkeypatch: pytest.MonkeyPatch, place: Any, port: Any) -> None:
+    """The first write takes longer than any command may."""
+    clock = Jumping()
+    monkeypatch.setattr(place, "time", clock)
+    write = port.raw.write
+
+    def slow(data: Any, timeout: float | None) -> int:
+        clock.ahead = 1000.0
+        count: int = write(data, timeout)
+        return count
+
+    monkeypatch.setattr(port.raw, "write", slow)
+
+
+def test_a_command_whose_time_runs_out_while_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing more is to come then, and nobody may wait for it."""
+    with wired() as (module, _):
+        jump_at_write(monkeypatch, module_py, module._port)
+        with pytest.raises(CommandTimeout):
+            Worker(lambda: module.run(system.Attention())).result()
+
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        jump_at_write(monkeypatch, aio, module._port)
+        with pytest.raises(CommandTimeout):
+            await module.run(system.Attention())
 
     play(scene)
 
@@ -592,13 +633,30 @@ def test_an_error_inside_a_context_of_threads_is_the_error() -> None:
         assert caught.value.__notes__[0].startswith("closing the stream failed too: ")
 
 
-def test_a_module_that_refuses_to_close_a_stream_does_not_hide_the_error() -> None:
+@pytest.mark.parametrize("outer", [False, True])
+def test_a_module_that_refuses_to_close_a_stream_does_not_hide_the_error(outer: bool) -> None:
     with wired(policy=HASTY) as (module, peer):
         stream = opened(peer, module, "push")
         peer.on("AT+QISEND=0,0", OK)  # no count: a ProtocolError
-        with pytest.raises(KeyError) as caught, stream:
+        context: Any = module if outer else stream
+        with pytest.raises(KeyError) as caught, context:
             raise KeyError
         assert "without +QISEND" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("outer", [False, True])
+def test_a_module_that_refuses_does_not_hide_the_error_of_a_task(outer: bool) -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        expect_open(peer, 1)
+        stream = await module.stream("h", 80, "push")
+        peer.on("AT+QISEND=0,0", OK)
+        context: Any = module if outer else stream
+        with pytest.raises(KeyError) as caught:
+            async with context:
+                raise KeyError
+        assert "without +QISEND" in caught.value.__notes__[0]
+
+    play(scene)
 
 
 # ---- wifi
@@ -723,10 +781,9 @@ def test_a_failing_open_closes_the_port(monkeypatch: pytest.MonkeyPatch) -> None
         def close(self) -> None:
             closed.append("closed")
 
-    from fcm360w import module
     from fcm360w.ports import OpenPort
 
-    for place in (module, aio):
+    for place in (module_py, aio):
         monkeypatch.setattr(place, "open_port", lambda url: OpenPort(Broken()))
     with pytest.raises(TransportLost):
         fcm360w.open("broken://")

@@ -181,6 +181,38 @@ def test_escape_from_a_state_nobody_knows() -> None:
     assert world.run(escape(POLICY), trusting=True) is True
 
 
+class Interrupt(BaseException):
+    """Somebody has no more interest."""
+
+
+def test_a_wake_that_is_interrupted_can_be_done_again() -> None:
+    for after in (0.1, 1.0, 1.4, 2.0, 2.6):
+        world = World()
+        driver = world.start(perform(world.link, start.wake(POLICY), trusting=True))
+        world.wait(after)
+        world.cancel(driver, Interrupt())
+        world.wait(1.0)
+        assert world.link.state in (State.UNSURE, State.COMMAND)
+        world.on("AT", OK)
+        quiet(world)
+        assert wake(world) == start.Found()
+
+
+def test_the_silence_before_an_escape_begins_when_all_is_written() -> None:
+    world = World()
+    world.blocked = True
+    driver = world.start(perform(world.link, tcp.GetSent(3)))
+    world.cancel(driver, Interrupt())
+    again = world.start(perform(world.link, escape(POLICY), trusting=True))
+    world.wait(5.0)
+    assert not world.writes
+    world.blocked = False
+    world.on("AT+QISEND=3,0")
+    world.on(b"+++", (GUARD + 0.02, OK))
+    assert world.finish(again) is True
+    assert len(escapes(world)) == 1
+
+
 # ---- leave
 
 
@@ -227,6 +259,28 @@ def test_payload_that_ends_like_a_marker_before_the_answer(tail: bytes) -> None:
         world.on(b"+++", (then, b"abc" + tail), (later, OK))
         assert world.run(leave(POLICY)) is True
         assert payload(world, stream) == b"abc" + tail
+
+
+def test_the_answer_may_be_a_long_way_behind_the_payload() -> None:
+    """A slow wire, and a module that holds seconds of payload; its OK is the last in the line."""
+    world = World()
+    stream = transparent(world)
+    pieces = [(0.1 * number, b"x" * 100) for number in range(60)]
+    world.on(b"+++", *pieces, (6.0, OK))
+    assert world.run(leave(POLICY)) is True
+    assert len(escapes(world)) == 1
+    assert payload(world, stream) == b"x" * 6000
+
+
+def test_a_payload_without_end_does_not_put_off_the_verdict_for_ever() -> None:
+    world = World()
+    transparent(world)
+    for number in range(1000):
+        world.say(b"x", 0.1 * number)
+    begin = world.now
+    with pytest.raises(CommandTimeout):
+        world.run(leave(POLICY))
+    assert world.now - begin < POLICY.attempts * (POLICY.before + POLICY.after + POLICY.patience + 1.0)
 
 
 def test_lines_after_the_answer_are_lines() -> None:
@@ -281,6 +335,10 @@ def test_leaving_fails() -> None:
     assert len(escapes(world)) == POLICY.attempts
     assert world.link.state is State.DATA
     assert payload(world, stream) == b"still here"
+    world.say(OK)
+    world.wait(1.0)
+    assert world.link.state is State.DATA
+    assert payload(world, stream) == OK
 
 
 def test_bytes_stuck_on_the_way_put_off_the_escape() -> None:

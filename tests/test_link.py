@@ -452,6 +452,25 @@ def test_a_payload_rule_of_one_command_does_not_hold_for_the_next() -> None:
     assert world.events() == [Unparsed("+QIRD: 5"), Unparsed("hello")]
 
 
+def test_a_rule_does_not_outlive_its_command() -> None:
+    world = World()
+    world.on("AT+QIRD=3,1500", b"\r\n+QIRD: 5\r\nhello\r\n" + OK)
+    world.run(tcp.Read(3))
+    world.say(line("+QIRD: 5") + line("+QNO: 1"))
+    world.wait(0.1)
+    assert world.events() == [Unparsed("+QIRD: 5"), Unparsed("+QNO: 1")]
+
+
+def test_a_prompt_is_not_expected_for_ever() -> None:
+    world = World()
+    world.on("AT+QISEND=3,5", ERROR)
+    with pytest.raises(CommandError):
+        world.run(tcp.Send(3, b"hello"))
+    world.say(b"\r\n>\r\n")
+    world.wait(0.1)
+    assert world.events() == [Unparsed(">")]
+
+
 def test_overlong_line_is_told_and_passed_over() -> None:
     for size in (MAX_LINE + 1, MAX_LINE * 40):
         for cut in (lambda data: [data], cut_at(MAX_LINE + 10), cut_at(MAX_LINE)):
@@ -667,10 +686,23 @@ def test_after_a_time_out_the_module_is_asked_whether_it_is_there() -> None:
 
 def test_a_late_answer_is_not_taken_for_anothers() -> None:
     world = timed_out()
-    world.on("AT", answer("+QISEND: 1,1,0") + OK)
+    world.on("AT", answer("+QISEND: 1,1,0"), (0.08, OK))
     world.on("AT+QISEND=4,0", answer("+QISEND: 7,7,0"))
     assert world.run(tcp.GetSent(4)) == tcp.Sent(7, 7, 0)
-    assert [type(row) for row in world.events()] == [Unparsed, Unparsed]
+    assert world.events() == [Unparsed("+QISEND: 1,1,0"), Unparsed("OK")]
+
+
+def test_a_connect_that_comes_too_late_is_left_again() -> None:
+    world = timed_out(TRANSPARENT)
+    world.say(CONNECT + b"payload", 1.0)
+    world.wait(2.0)
+    world.on("AT")
+    world.on(b"+++", (1.02, OK))
+    world.on("AT", OK)
+    world.on("AT+QISEND=4,0", answer("+QISEND: 7,7,0"))
+    assert world.run(tcp.GetSent(4)) == tcp.Sent(7, 7, 0)
+    assert world.script.spent
+    assert world.link.state is State.COMMAND
 
 
 def test_a_late_refusal_is_not_taken_for_anothers() -> None:

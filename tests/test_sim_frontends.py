@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from fcm360w.sim import Twin, serve
+from fcm360w.sim import Twin, frontends, serve
 from fcm360w.sim.port import open_sim
 from sim_host import CONNECT, OK, PATIENCE, Host, Server, received, received_to_end
 
@@ -243,6 +245,47 @@ def test_a_host_may_end_its_half(tcp: Twin) -> None:
         link.sendall(b"AT+QVERSION\r")
         link.shutdown(socket.SHUT_WR)
         assert received_to_end(link) == b"\r\n+QVERSION: FCM360WAAR01A01\r\n" + OK
+
+
+def test_a_slow_line_has_time_to_answer() -> None:
+    with (
+        Twin(tcp=("127.0.0.1", 0), baud=9600) as twin,
+        socket.create_connection(("127.0.0.1", tcp_port(twin)), timeout=PATIENCE) as link,
+    ):
+        link.sendall(b"AT+QICFG=?\r" * 3 + b"AT+QRST\r")
+        link.shutdown(socket.SHUT_WR)
+        got = received_to_end(link)
+    assert got.count(OK) == 4
+    assert got.endswith(OK + b"\r\nready\r\n")
+
+
+def test_a_host_that_hung_up_gives_way_even_if_its_last_is_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frontends, "HANDOVER", 0.3)
+    with Twin(tcp=("127.0.0.1", 0), baud=1200) as twin, told("host 127.0.0.1") as arrivals:
+        with socket.create_connection(("127.0.0.1", tcp_port(twin)), timeout=PATIENCE) as first:
+            assert arrivals.acquire(timeout=PATIENCE)
+            first.sendall(b"x" * 6000)
+        with socket.create_connection(("127.0.0.1", tcp_port(twin)), timeout=PATIENCE):
+            assert arrivals.acquire(timeout=PATIENCE)
+
+
+@contextlib.contextmanager
+def told(text: str) -> Iterator[threading.Semaphore]:
+    """Count log messages of the twin."""
+    count = threading.Semaphore(0)
+
+    class Counter(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if text in record.getMessage():
+                count.release()
+
+    logger, handler = logging.getLogger("fcm360w.sim"), Counter()
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    yield count
+    logger.removeHandler(handler)
+    logger.setLevel(before)
 
 
 def test_port_in_use(tcp: Twin) -> None:

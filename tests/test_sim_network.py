@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import selectors
 import socket
 import struct
 import sys
@@ -11,7 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from fcm360w.sim import Twin
+from fcm360w.commands.codes import SocketCode
+from fcm360w.sim import Dialect, Twin
+from fcm360w.sim.network import KernelNetwork
 from sim_host import CONNECT, OK, Host, Server, received, received_to_end
 
 EVERYTHING = bytes(range(256))
@@ -165,6 +168,22 @@ def test_acknowledged_bytes_are_counted_by_the_kernel(host: Host, server: Server
 
 
 @LINUX
+def test_the_end_mark_is_not_counted(host: Host, server: Server) -> None:
+    """The kernel keeps our FIN in its send queue until it is acknowledged; it is no byte of the host's."""
+    host.open(3, server.port)
+    link = server.accept()
+    host.ask(b'AT+QICFG="close/mode",1', OK)
+    host.ask(b"AT+QISEND=3,5", b"\r\n>")
+    host.send(b"hello")
+    host.expect(b"\r\nSEND OK\r\n")
+    while counts(host, 3) != [5, 5, 0]:
+        pass
+    host.send(b"AT+QICLOSE=3\rAT+QISEND=3,0\r")
+    host.expect(OK + b"\r\n+QISEND: 5,5,0\r\n" + OK + b'\r\n+QIURC: "closed",3\r\n')
+    assert received_to_end(link) == b"hello"
+
+
+@LINUX
 def test_what_a_reset_destroyed_is_not_acknowledged(host: Host, server: Server) -> None:
     host.open(3, server.port)
     link = server.accept()
@@ -208,8 +227,28 @@ def test_local_port(host: Host, server: Server) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         host.ask(b'AT+QIOPEN=3,"TCP","127.0.0.1",%d,%d' % (server.port, port), OK + b"\r\n+QIOPEN: 3,570\r\n")
-    host.ask(b'AT+QIOPEN=3,"TCP","127.0.0.1",%d,%d' % (server.port, port), OK + b"\r\n+QIOPEN: 3,0\r\n")
-    assert server.accept().getpeername()[1] == port
+    for _ in range(2):
+        host.ask(b'AT+QIOPEN=3,"TCP","127.0.0.1",%d,%d' % (server.port, port), OK + b"\r\n+QIOPEN: 3,0\r\n")
+        link = server.accept()
+        assert link.getpeername()[1] == port
+        host.send(b"AT+QICLOSE=3\r")
+        assert received_to_end(link) == b""
+        link.close()
+        host.expect(OK)
+
+
+def test_a_connection_that_never_comes_about() -> None:
+    with selectors.DefaultSelector() as selector:
+        network = KernelNetwork(selector, lambda action: None)
+        network.tick(100.0)
+        results: list[object] = []
+        network.connect("a-name-that-nobody-resolves.invalid", 80, 0, results.append)
+        assert network.deadline() == 250.0
+        network.tick(249.9)
+        assert results == []
+        network.tick(250.0)
+        assert results == [SocketCode.CONNECT_FAILED]
+        assert network.deadline() is None
 
 
 def test_twelve_at_once_and_again(host: Host, server: Server) -> None:
@@ -272,6 +311,39 @@ def test_paced_line_is_full_in_both_directions(server: Server) -> None:
         for passage in (twin.stamps.to_host, twin.stamps.to_network):
             assert passage.count == size // 256 * 256
             assert 0.5 < passage.utilisation(baud) <= 1.0 + 1e-9
+        end.close()
+
+
+def test_commands_in_one_piece(host: Host) -> None:
+    """More than any buffer holds, all at once: the host is made to wait, nothing is lost."""
+    sender = threading.Thread(target=host.send, args=(b"AT\r" * 25_000,))
+    sender.start()
+    assert host.read(25_000 * len(OK)) == OK * 25_000
+    sender.join()
+
+
+def test_a_loop_that_was_late_observed_no_silence(server: Server) -> None:
+    """The escape arrives while the twin is kept from listening: nobody knows when, so it is data."""
+    with Twin(dialect=Dialect(guard=0.3)) as twin:
+        end = twin.attach()
+        host = Host(end)
+        host.join()
+        host.open(0, server.port, 2)
+        link = server.accept()
+        held, release = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            held.set()
+            release.wait(20.0)
+
+        threading.Event().wait(0.4)
+        assert twin._machine is not None
+        twin._machine.loop.post(hold)
+        assert held.wait(20.0)
+        host.send(b"+++")
+        threading.Event().wait(0.1)
+        release.set()
+        assert received(link, 3) == b"+++"
         end.close()
 
 

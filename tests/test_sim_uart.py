@@ -79,6 +79,16 @@ def test_never_early_and_never_lost(plan: list[tuple[int, int]], baud: int) -> N
     assert got == sent
 
 
+def test_bytes_left_behind_are_late_but_never_early() -> None:
+    """Who puts without taking first finds the old bytes delayed, and the new ones in their place."""
+    lane = Lane(10_000, 4096)
+    lane.put(b"old", 1.0)
+    lane.put(b"new", 5.0)
+    assert taken(lane, 5.0029) == b"ol"
+    assert taken(lane, 5.0059) == b"dne"
+    assert taken(lane, 5.006) == b"w"
+
+
 def test_a_full_receiver_stops_the_line() -> None:
     lane = Lane(10_000, 4096)
     lane.put(b"abcd", 100.0)

@@ -56,6 +56,7 @@ PLAIN = [
     ("R7 quoted number", b'AT+QISTATE="1"\r', ERROR),
     ("R7 open quote", b'AT+QGETIP="station\r', ERROR),
     ("trailing comma", b"AT+QISTATE=1,\r", ERROR),
+    ("trailing comma of an optional", b"AT+QICLOSE=3, \r", ERROR),
     ("nothing after equals", b"AT+QGETIP=\r", ERROR),
     ("one too many", b"AT+QISTATE=1,3\r", ERROR),
     ("form not listed", b"AT+QVERSION?\r", ERROR),
@@ -130,6 +131,16 @@ def test_every_split_of_a_conversation() -> None:
     for cut in range(len(said)):
         assert played(said[:cut], said[cut:]) == whole, cut
     assert played(*(said[i : i + 1] for i in range(len(said)))) == whole
+
+
+def test_w5_no_prompt_and_no_data_mode_in_a_chain() -> None:
+    bench = Bench()
+    bench.open(3)
+    for part in (b"+QISEND=3,5", b"+QISEND=3", b"+QISWTMD=3,2", b"O"):
+        assert bench.host(b"AT+QVERSION;" + part + b";+QWLMAC\r") == VERSION + ERROR
+        assert last_error(bench) == b"569"
+        assert bench.host(b"AT" + part + b";+QVERSION\r") == ERROR
+    assert bench.host(b"AT+QISEND=3,0;+QICLOSE=3\r") == b"\r\n+QISEND: 0,0,0\r\n" + OK
 
 
 # ---- echo, restart, speed -------------------------------------------------------------------------------------------

@@ -122,6 +122,34 @@ def test_nobody_starves(waiters: Any) -> None:
         worker.result()
 
 
+def test_an_old_ring_wakes_nobody(waiters: Any) -> None:
+    made, _, theirs = waiters
+    lock = lock_of(made)
+    waiting = threading.Event()
+
+    def wait() -> object:
+        with lock:
+            waiting.set()
+            return made.wait(True, False, None)
+
+    for _ in range(3):
+        waiting.clear()
+        worker = Worker(wait)
+        assert waiting.wait(PATIENCE)
+        with lock:
+            made.notify()
+            made.notify()
+        assert worker.result() == (False, False)
+    with lock:
+        assert made.wait(True, False, 0.0) == (False, False)
+        made.notify()
+    worker = Worker(wait)
+    worker.join(0.05)
+    assert worker.is_alive()
+    theirs.send(b"x")
+    assert worker.result() == (True, False)
+
+
 def test_close_wakes_those_who_wait_and_keeps_no_descriptor() -> None:
     listing = Path("/proc/self/fd")
     if not listing.exists():
@@ -381,6 +409,31 @@ def test_a_writer_blocked_by_a_slow_peer_does_not_keep_others_from_reading() -> 
         theirs.close()
         with pytest.raises(TransportLost):
             module.close()
+
+
+def test_whoever_reads_tells_whom_it_concerns() -> None:
+    """One is about to wait when another reads what it waits for: it must not wait in vain."""
+    with wired() as (module, peer):
+        expect_open(peer, 1)
+        stream = module.stream("h", 80, "push")
+        real, has_read, late = module._waiters._poll, threading.Event(), threading.Event()
+
+        def poll(*args: Any) -> tuple[bool, bool]:
+            if threading.current_thread() is receiving and args[-1] is None and not late.is_set():
+                late.set()
+                assert has_read.wait(PATIENCE)
+            return real(*args)
+
+        module._waiters._poll = poll  # type: ignore[method-assign]
+        receiving = Worker(lambda: stream.recv(9), start=False)
+        receiving.start()
+        assert late.wait(PATIENCE)
+        reading = Worker(lambda: module.wait(tcp.Closed, PATIENCE))
+        stream._channel.link.sinks.append(lambda event: has_read.set())  # type: ignore[arg-type, func-returns-value]
+        peer.say(b'\r\n+QIURC: "recv",0,5\r\nhello\r\n')
+        assert receiving.result() == b"hello"
+        peer.say(line('+QIURC: "closed",7'))
+        reading.result()
 
 
 # ---- loss

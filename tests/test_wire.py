@@ -14,24 +14,8 @@ from hypothesis import strategies as st
 
 from fcm360w.commands import CHAPTERS, rows, system, tcp, wifi
 from fcm360w.errors import UsageError
-from fcm360w.wire import (
-    SECRET,
-    Ask,
-    Command,
-    Field,
-    Get,
-    Length,
-    Named,
-    Note,
-    ParseError,
-    Payload,
-    Range,
-    Reply,
-    Row,
-    Set,
-    Setting,
-    split,
-)
+from fcm360w.parameters import SECRET, Field, Length, Named, Note, ParseError, Payload, Range, split
+from fcm360w.wire import Ask, Command, Get, Reply, Row, Set, Setting
 
 TABLE: list[type[Any]] = [row for chapter in CHAPTERS for row in rows(chapter)]
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters='"\x7f', exclude_categories=["Cc", "Cs"]), max_size=20)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import socket
 import threading
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 PATIENCE = 20.0  # seconds; what takes longer has hung
 # Pauses are real here, so they are short; but an answer is waited for however long it takes on a busy machine.
 QUICK = EscapePolicy(guard_before=0.02, guard_after=0.02, slack=0.02, hold=0.005, answer=PATIENCE)
-HASTY = dataclasses.replace(QUICK, answer=0.1)
+HASTY = QUICK._replace(answer=0.1)
 
 
 class SocketPort:
@@ -155,12 +154,13 @@ def expect_close(peer: Peer, sent: int, acknowledged: int | None = None, connect
 class Worker(threading.Thread):
     """Calls something in a thread; `result` joins it, within bounds, and returns or raises."""
 
-    def __init__(self, act: Callable[[], object]) -> None:
+    def __init__(self, act: Callable[[], object], start: bool = True) -> None:
         super().__init__(daemon=True)
         self._act = act
         self._value: object = None
         self._error: BaseException | None = None
-        self.start()
+        if start:
+            self.start()
 
     def run(self) -> None:
         try:

@@ -1,9 +1,9 @@
 """Host software for the Quectel FCM360W Wi-Fi/BLE module.
 
-    with fcm360w.open("serial:///dev/ttyUSB0?baud=2000000") as module:
-        module.wifi.join("hall", "open sesame")
-        with module.stream("10.0.0.9", 8009) as stream:
-            stream.sendall(data)
+with fcm360w.open("serial:///dev/ttyUSB0?baud=2000000") as module:
+    module.wifi.join("hall", "open sesame")
+    with module.stream("10.0.0.9", 8009) as stream:
+        stream.sendall(data)
 """
 
 from __future__ import annotations

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -41,24 +40,28 @@ class Start(IntEnum):
     RAW = 3  # the line is exactly the prefix; all that follows is data
 
 
-@dataclass(frozen=True)
-class Rule:
+class _Rule(NamedTuple):
+    prefix: str
+    start: Start
+    field: int = 0
+    max: int = 65536
+
+
+class Rule(_Rule):
     """What a line says about the bytes after it.
 
     A blank in `prefix` matches any number of blanks, a quote an optional quote.  `field`, from 0, is the comma
     field after the prefix that holds the count; a count above `max` is not believed.
     """
 
-    prefix: str
-    start: Start
-    field: int = 0
-    max: int = 65536
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.field <= 255:
-            raise ValueError(f"field {self.field} is outside 0..255")
-        if not 0 <= self.max <= MAX_COUNT:
-            raise ValueError(f"max {self.max} is outside 0..{MAX_COUNT}")
+    def __new__(cls, prefix: str, start: Start, field: int = 0, max: int = 65536) -> Self:
+        if not 0 <= field <= 255:
+            raise ValueError(f"field {field} is outside 0..255")
+        if not 0 <= max <= MAX_COUNT:
+            raise ValueError(f"max {max} is outside 0..{MAX_COUNT}")
+        return super().__new__(cls, prefix, start, field, max)
 
 
 class Event(NamedTuple):
@@ -182,8 +185,7 @@ class Codec(Protocol):
     def decode_into(self, text: ReadableBuffer, out: WriteableBuffer) -> int: ...
 
 
-@dataclass(frozen=True)
-class Core:
+class Core(NamedTuple):
     """Makers of engines, and the hex codecs this machine can run, fastest first."""
 
     framer: Callable[[Sequence[Rule], int, int], FramerEngine]  # rules, eol, max_line

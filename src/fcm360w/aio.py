@@ -30,7 +30,7 @@ E = TypeVar("E", bound=Reply)
 
 
 async def open_async(url: str, escape: EscapePolicy | None = None) -> AsyncModule:
-    """As fcm360w.open, for asyncio.  Opening the port itself blocks; serial ports and sockets nearby take milliseconds."""
+    """As fcm360w.open, for asyncio.  Opening the port itself blocks, for milliseconds if it is near."""
     module = AsyncModule(open_port(url), escape)
     try:
         await module.wake()

@@ -6,8 +6,7 @@ is a command with a counted payload, other commands and sockets go on beside it.
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fcm360w.commands.tcp import MAX_READ, MAX_SEND, Access, Closed, Data, Read, Received, Send, Sent
 from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, UsageError
@@ -30,8 +29,7 @@ CLOSED_CODE = 565
 PUSH_INBOX = 4 << 20
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What became of a stream's bytes.  `acknowledged` by the peer's network stack; None if the module did not say."""
 
     sent: int

@@ -1,7 +1,7 @@
 """What a link reports besides the rows of the table.
 
-An event is the time it was seen, in seconds of the clock the link is run by, and a row: an unsolicited line (a Reply) or
-one of the rows below.
+An event is the time it was seen, in seconds of the clock the link is run by, and a row: an unsolicited line (a Reply)
+or one of the rows below.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The protocol machine between a module and whoever moves the bytes.
 
 It does no I/O and knows no clock: it is given bytes and the time, and holds what is to be sent (`out`), what happened
-(`events`), and until when it can wait (`deadline`).  It performs one step at a time (pending.py); flows run one after the
-other, in the order of `queue`.  `now` is the time it was told last.  It names no command: what a command expects is in
-its row.
+(`events`), and until when it can wait (`deadline`).  It performs one step at a time (pending.py); flows run one after
+the other, in the order of `queue`.  `now` is the time it was told last.  It names no command: what a command expects is
+in its row.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from fcm360w.datamode import INBOX, Buffer, DataMode
 from fcm360w.errors import TransportLost
 from fcm360w.events import Event, EventQueue, Lost, Overlong, Stray, Unparsed
 from fcm360w.framer import NO_RULE, Framer, Kind
+from fcm360w.parameters import ParseError, decode
 from fcm360w.pending import Exchange, Pending, pending
 from fcm360w.states import IDLE, STREAMING, TABLE, Cause, State
 from fcm360w.steps import EscapePolicy
-from fcm360w.wire import ParseError, Reply, decode
+from fcm360w.wire import Reply
 
 MAX_LINE = 2048
 BITS_PER_BYTE = 10
@@ -152,7 +153,7 @@ class Link:
         There is more room while something has to be found out, since the answer comes behind the payload.
         """
         limit = INBOX if self.state is State.DATA else 2 * INBOX
-        return self.data is None or self.data.closing or len(self.data.inbox) < limit
+        return self.data is None or len(self.data.inbox) < limit
 
     def receive_in_place(self, data: memoryview, now: float) -> int:
         """As receive, for bytes that lie in the reader's buffer: how many are payload.  Only if `in_place` says so."""

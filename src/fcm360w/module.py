@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import logging
+import sys
 import threading
 import time
 from types import TracebackType
@@ -24,7 +24,6 @@ from fcm360w.wire import Flow, Reply
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
-WIRE_LOG = logging.getLogger("fcm360w.wire")
 READ_SIZE = 65536
 
 
@@ -49,9 +48,18 @@ def new_link(port: Port, escape: EscapePolicy | None, now: float) -> Link:
     """A link for a port, its wire traced to the log if that is wanted."""
     link = Link(now, escape or EscapePolicy(slack=port.slack), port.baud)
     link.stuck = lambda: bytes_are_stuck(port)
-    if WIRE_LOG.isEnabledFor(logging.DEBUG):
-        link.trace = lambda direction, text: WIRE_LOG.debug("%s %s", direction, text)
+    if "logging" in sys.modules:
+        _trace_to_log(link)
     return link
+
+
+def _trace_to_log(link: Link) -> None:
+    """Only a program that has imported logging can want it; the import takes longer than all of the link."""
+    import logging
+
+    log = logging.getLogger("fcm360w.wire")
+    if log.isEnabledFor(logging.DEBUG):
+        link.trace = lambda direction, text: log.debug("%s %s", direction, text)
 
 
 def bytes_are_stuck(port: Port) -> bool:
@@ -242,7 +250,7 @@ class Wifi:
         self._module = module
 
     def join(self, ssid: str, password: str | None = None, timeout: float = 30.0) -> Addresses:
-        """Join a hotspot and wait for an address.  CommandError: absent or refused; CommandTimeout after `timeout` s."""
+        """Join a hotspot and wait for an address.  CommandError: absent, or refused; CommandTimeout: no word of it."""
         return self._module.run(wifi.join(ssid, password, timeout))
 
     def leave(self) -> None:

@@ -1,7 +1,7 @@
 """The step a link is busy with: how each kind begins, what ends it, and what its time means.
 
-One class a kind of step (see steps.py).  A pending step reads and moves the link it was begun on; the link hands it lines
-and time.
+One class a kind of step (see steps.py).  A pending step reads and moves the link it was begun on; the link hands it
+lines and time.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, ProtocolError, UsageError
 from fcm360w.escape import Marker, Verdict
+from fcm360w.parameters import ParseError, encode
 from fcm360w.states import STREAMING, Cause, State
 from fcm360w.steps import EscapePolicy, Guarded, Pause, Silence, Until, Within
-from fcm360w.wire import Command, ParseError, Reply, encode
+from fcm360w.wire import Command, Reply
 
 if TYPE_CHECKING:
     from fcm360w.datamode import DataMode
@@ -224,7 +225,7 @@ class Quiet(Pending):
         self._give_up = link.now + self.step.patience
 
     def tick(self, link: Link, now: float) -> None:
-        stuck = link.stuck()
+        stuck = bool(link.out) or link.stuck()
         if stuck:
             link.idle_at = max(link.idle_at, now)
         self.deadline = now + GLANCE if stuck else link.idle_at + self.step.seconds
@@ -232,7 +233,7 @@ class Quiet(Pending):
             self.finish(link, False)
         elif stuck and now >= self._give_up:
             self.fail(link, CommandTimeout("draining what was sent to the module", self.step.patience, "2.3.11"))
-        elif now >= self.deadline and not link.out:
+        elif now >= self.deadline:
             self.finish(link, True)
 
 
@@ -270,9 +271,9 @@ class Escaping(Pending):
         policy, watch = self.step.policy, data.watch
         late = self.deadline is not None and now >= self.deadline
         in_time = late or link.heard_at >= link.idle_at + policy.guard_after - policy.slack
-        if in_time and watch.verdict is Verdict.SILENT and watch.marker is Marker.OK:
-            self._left(link, data, now)
-        elif late and watch.verdict >= Verdict.SUSPECT and watch.marker is Marker.NO_CARRIER:
+        confirmed = in_time and watch.verdict is Verdict.SILENT and watch.marker is Marker.OK
+        lost = late and watch.verdict >= Verdict.SUSPECT and watch.marker is Marker.NO_CARRIER
+        if confirmed or lost:
             self._left(link, data, now)
         elif late:
             self._stayed(link, data, now)

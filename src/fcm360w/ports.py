@@ -8,10 +8,9 @@ this library's errors here and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, runtime_checkable
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from fcm360w.errors import TransportLost, TransportUnavailable, UsageError
@@ -177,8 +176,7 @@ class OpenPort:
         return TransportLost(f"lost {self.url}", error)
 
 
-@dataclass(frozen=True)
-class Scheme:
+class Scheme(NamedTuple):
     """A kind of URL.
 
     `options` has a line of help for each; `found` the URL and description of what is plugged in now; `missing` says why

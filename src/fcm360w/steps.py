@@ -6,9 +6,8 @@ link and sends the result back in, so that every procedure is written once for t
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from fcm360w.errors import CommandTimeout
 from fcm360w.wire import Command, Reply
@@ -18,14 +17,13 @@ R = TypeVar("R")
 Steps = Generator[Any, Any, R]
 
 
-@dataclasses.dataclass(frozen=True)
-class EscapePolicy:
+class EscapePolicy(NamedTuple):
     """How data mode is entered and left safely; times in seconds.
 
     `guard_before` and `guard_after` are the module's silences around ``+++``; `slack` is the jitter that the path may
     add to a pause.  Within it no payload can form an escape; beyond it no host can promise that: use push mode there.
-    `hold` is the silence after which what looks like NO CARRIER is examined; `answer` how long an answer may take beyond
-    the guard; `patience` how long bytes may be stuck on the way, because the peer does not read, before leaving fails.
+    `hold` is the silence after which what looks like NO CARRIER is examined; `answer` how long an answer may take
+    beyond the guard; `patience` how long bytes may be stuck on the way, unread by the peer, before leaving fails.
     """
 
     guard_before: float = 1.0
@@ -45,40 +43,38 @@ class EscapePolicy:
         return self.guard_after + self.slack
 
 
-@dataclasses.dataclass(frozen=True)
 class Within(Generic[R]):
     """A command with a time limit of the caller's, in seconds, instead of the manual's."""
 
-    command: Command[R]
-    seconds: float
+    def __init__(self, command: Command[R], seconds: float) -> None:
+        self.command = command
+        self.seconds = seconds
 
     def __iter__(self) -> Steps[R]:
         result: R = yield self
         return result
 
 
-@dataclasses.dataclass(frozen=True)
 class Until(Generic[E]):
     """Wait for an unsolicited line of a kind; None if it does not come in `seconds`."""
 
-    kind: type[E]
-    seconds: float
-    match: Callable[[E], bool] = lambda _: True
+    def __init__(self, kind: type[E], seconds: float, match: Callable[[E], bool] = lambda _: True) -> None:
+        self.kind = kind
+        self.seconds = seconds
+        self.match = match
 
     def __iter__(self) -> Steps[E | None]:
         result: E | None = yield self
         return result
 
 
-@dataclasses.dataclass(frozen=True)
-class Pause:
+class Pause(NamedTuple):
     """Let time pass; lines that arrive are handled."""
 
     seconds: float
 
 
-@dataclasses.dataclass(frozen=True)
-class Silence:
+class Silence(NamedTuple):
     """Wait until nothing has been on its way to the module for `seconds`.
 
     In data mode False, early, if a suspicion dissolves.  CommandTimeout if bytes are still stuck on the way after
@@ -89,8 +85,7 @@ class Silence:
     patience: float = 10.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Guarded:
+class Guarded(NamedTuple):
     """Send ``+++`` and wait out the silence after it.  The result is a Marker: OK, NO_CARRIER, or none for no answer.
 
     Silence before it is the flow's affair.

@@ -83,7 +83,7 @@ class Stream:
         return bytes(memoryview(buffer)[:count])
 
     def makefile(self, mode: str = "rb", buffering: int = -1, **text: Any) -> IO[Any]:
-        """A file over the stream, as of `socket.makefile`: ``r``, ``w`` or both, ``b`` for bytes; its end is the peer's."""
+        """A file over the stream, as `socket.makefile` makes: ``r``, ``w`` or both, ``b`` for bytes."""
         if not set(mode) <= set("rwb") or not set(mode) & set("rw"):
             raise UsageError(f"mode {mode!r} is not made of r, w and b")
         raw = StreamIO(self, "r" in mode, "w" in mode)
@@ -100,7 +100,7 @@ class Stream:
         return binary if "b" in mode else io.TextIOWrapper(binary, **text)
 
     def close(self, wait: float = CLOSE_WAIT) -> Report:
-        """Leave data mode, wait at most `wait` seconds for the peer's acknowledgement and again for its close, free the id."""
+        """Leave data mode, wait at most `wait` s for the peer to acknowledge, as long for it to close, free the id."""
         try:
             return self._module.drive(self._channel.close(wait))
         finally:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import select
-import socket
 import sys
 import threading
 
@@ -31,6 +30,8 @@ class _Bell:
     """Something a select() hears."""
 
     def __init__(self) -> None:
+        import socket  # not before a module is opened
+
         self.hear, self.ring_end = socket.socketpair()
         self.hear.setblocking(False)
         self.ring_end.setblocking(False)
@@ -96,7 +97,9 @@ class Waiters:
             select.select([bell.hear], [], [], limit)
             return reading, writing
         heard = bell.hear.fileno()
-        ready, can_write, _ = select.select([heard, self._fd] if reading else [heard], [self._fd][:writing], [], seconds)
+        ready, can_write, _ = select.select(
+            [heard, self._fd] if reading else [heard], [self._fd][:writing], [], seconds
+        )
         return self._fd in ready, bool(can_write)
 
     def notify(self) -> None:

@@ -6,7 +6,6 @@ with its own way of waiting and its own clock, and does nothing else; all that i
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Generator
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,8 +19,7 @@ from fcm360w.wire import Command, Flow
 R = TypeVar("R")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One wait.  Ends when something was written or received, when another turn changed the link, or at `deadline`.
 
     `write` is payload to write after what the link itself has to say; `read` a buffer that payload may be read into
@@ -97,7 +95,7 @@ def shielded(turns: Turns[R]) -> Turns[R]:
         turn = next(turns)
         while True:
             try:
-                turned = yield dataclasses.replace(turn, shielded=True)
+                turned = yield turn._replace(shielded=True)
             except BaseException as error:
                 turn = turns.throw(error)
             else:

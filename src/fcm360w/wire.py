@@ -7,15 +7,14 @@ Nothing is generated: driver, twin, `explain` and tests walk the same classes.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import functools
-import types
 import typing
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, dataclass_transform
 
 from fcm360w.errors import UsageError
+from fcm360w.parameters import BARE, REQUIRED, Field, ParseError, read_field, split
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -24,208 +23,19 @@ S = TypeVar("S", bound="Setting")
 Form = Literal["exec", "read", "write"]
 
 
-class ParseError(ValueError):
-    """A line does not have the shape its row declares."""
-
-
-def encode(text: str) -> bytes:
-    """Text as it crosses the wire; bytes of a module's line that are no UTF-8 go back as they came."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def decode(data: bytes) -> str:
-    """The reverse of encode."""
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _encodes(text: str) -> bool:
-    try:
-        encode(text)
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-# ---- what an annotation may say about a parameter -------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class Range:
-    """Inclusive bounds of an integer; `unit` is for people."""
-
-    low: int
-    high: int
-    unit: str = ""
-
-    def check(self, value: int) -> str | None:
-        return None if self.low <= value <= self.high else f"{value} is outside {self.low}..{self.high}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Length:
-    """Inclusive bounds of a string, in bytes of its UTF-8 form."""
-
-    low: int
-    high: int
-
-    def check(self, value: str) -> str | None:
-        size = len(encode(value))
-        return None if self.low <= size <= self.high else f"is {size} bytes long, outside {self.low}..{self.high}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Payload:
-    """Marks bytes that travel apart from the line: counted, it prints as its length; else it ends with CTRL+Z."""
-
-    low: int
-    high: int
-    counted: bool = True
-
-    def check(self, value: bytes) -> str | None:
-        return None if self.low <= len(value) <= self.high else f"{len(value)} bytes, outside {self.low}..{self.high}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Named:
-    """The manual's names of a parameter whose Python name differs; several where the manual prints alternatives."""
-
-    names: tuple[str, ...]
-
-    def __init__(self, *names: str) -> None:
-        object.__setattr__(self, "names", names)
-
-
-@dataclasses.dataclass(frozen=True)
-class Note:
-    """Why a parameter departs from the manual's print: a row of the project's table of decisions."""
-
-    row: str
-
-
-class Mark(enum.Enum):
-    """Marks without an argument."""
-
-    SECRET = "never shown in a log, a trace or a repr"
-    BARE = "printed without quotes"
-
-
-SECRET, BARE = Mark.SECRET, Mark.BARE
-Bounds = Range | Length | Payload
-
-
-@dataclasses.dataclass(frozen=True)
-class Field:
-    """One parameter, read off its annotation."""
-
-    name: str
-    type: type
-    bounds: Bounds | None
-    optional: bool
-    default: object
-    names: tuple[str, ...]
-    note: str | None
-    secret: bool
-    bare: bool
-
-    @property
-    def payload(self) -> Payload | None:
-        return self.bounds if isinstance(self.bounds, Payload) else None
-
-    @property
-    def quoted(self) -> bool:
-        return issubclass(self.type, str) and not self.bare
-
-    def fault(self, value: Any) -> str | None:
-        """What is wrong with a value, or None."""
-        if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
-            return f"{value!r} is not {self.type.__name__}"
-        if isinstance(value, str) and any(c < " " or c in '"\x7f' for c in value):
-            return "must not contain a quote or a control character"
-        if isinstance(value, str) and not _encodes(value):
-            return "must not contain half a surrogate pair"
-        return self.bounds.check(value) if self.bounds else None  # type: ignore[arg-type]
-
-    def format(self, value: Any) -> str:
-        plain = value.value if isinstance(value, enum.Enum) else value
-        if isinstance(plain, str):
-            return plain if self.bare else f'"{plain}"'
-        return str(len(plain) if isinstance(plain, bytes) else int(plain))
-
-    def parse(self, text: str, strict: bool = False) -> Any:
-        """Read one parameter.  Strict, as a module reads a host's: quotes as declared, value within bounds."""
-        quoted = len(text) > 1 and text[0] == text[-1] == '"'
-        if strict and quoted != self.quoted:
-            raise ParseError(f"{self.name}: {text!r}")
-        raw = text[1:-1] if quoted else text
-        try:
-            value = self._convert(raw)
-        except ValueError as error:
-            raise ParseError(f"{self.name}: {text!r}") from error
-        if strict and (fault := self.fault(value)):
-            raise ParseError(f"{self.name}: {fault}")
-        return value
-
-    def _convert(self, raw: str) -> Any:
-        if issubclass(self.type, bytes):
-            count = _number(raw)
-            if self.payload and count > self.payload.high:
-                raise ParseError(f"{self.name}: {count} bytes")
-            return bytes(count)
-        kind: Callable[[Any], Any] = self.type
-        return kind(_number(raw) if issubclass(self.type, int) else raw)
-
-
-def _number(text: str) -> int:
-    """A decimal number as the wire writes it; int() would also take blanks, underscores and other scripts' digits."""
-    digits = text[1:] if text[:1] == "-" else text
-    if not (digits.isascii() and digits.isdigit()):
-        raise ValueError(text)
-    return int(text)
-
-
-def split(text: str) -> list[str]:
-    """Split parameters at commas outside double quotes; blanks around a parameter do not count."""
-    if '"' not in text:
-        return [part.strip(" ") for part in text.split(",")]
-    parts, start, quoted = [], 0, False
-    for i, char in enumerate(text):
-        if char == '"':
-            quoted = not quoted
-        elif char == "," and not quoted:
-            parts.append(text[start:i].strip(" "))
-            start = i + 1
-    if quoted:
-        raise ParseError(f"a quote is not closed: {text!r}")
-    parts.append(text[start:].strip(" "))
-    return parts
-
-
-def _field(field: dataclasses.Field[Any], hint: Any) -> Field:
-    optional = field.default is not dataclasses.MISSING
-    extras: list[Any] = []
-    if typing.get_origin(hint) is Annotated:
-        hint, *extras = typing.get_args(hint)
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        hint = next(part for part in typing.get_args(hint) if part is not type(None))
-    if typing.get_origin(hint) is Annotated:
-        hint, *inner = typing.get_args(hint)
-        extras += inner
-    names = next((extra for extra in extras if isinstance(extra, Named)), None)
-    note = next((extra for extra in extras if isinstance(extra, Note)), None)
-    return Field(
-        name=field.name,
-        type=hint,
-        bounds=next((extra for extra in extras if isinstance(extra, (Range, Length, Payload))), None),
-        optional=optional,
-        default=field.default if optional else None,
-        names=names.names if names else (field.name,),
-        note=note.row if note else None,
-        secret=SECRET in extras,
-        bare=BARE in extras,
-    )
-
-
 # ---- rows -----------------------------------------------------------------------------------------------------------
+
+
+def _complete(cls: type) -> None:
+    """Make a row's class a dataclass when it is first used.
+
+    A program needs few of some hundred rows, and each costs a millisecond to compile; so does the import of dataclasses
+    and of what it needs, twenty times over.
+    """
+    if "__dataclass_fields__" not in cls.__dict__:
+        import dataclasses
+
+        dataclasses.dataclass(frozen=True, repr=False)(cls)
 
 
 @dataclass_transform(frozen_default=True)
@@ -241,25 +51,22 @@ class Row:
         cls.at, cls.key, cls.ref = at or cls.at, key or cls.key, ref or cls.ref
 
     def __new__(cls, *values: Any, **named: Any) -> Self:
-        """Make the class a dataclass when it is first used: a program needs few of some hundred rows, and each costs
-        half a millisecond to compile."""
-        if "__dataclass_fields__" not in cls.__dict__:
-            dataclasses.dataclass(frozen=True, repr=False)(cls)
+        _complete(cls)
         return super().__new__(cls)
 
     @classmethod
     @functools.cache
     def fields(cls) -> tuple[Field, ...]:
         """The parameters, in the order of the wire."""
-        if "__dataclass_fields__" not in cls.__dict__:
-            dataclasses.dataclass(frozen=True, repr=False)(cls)
+        _complete(cls)
         hints = typing.get_type_hints(cls, include_extras=True)
-        return tuple(_field(f, hints[f.name]) for f in dataclasses.fields(cls))  # type: ignore[arg-type]
+        names = cls.__dict__["__dataclass_fields__"]
+        return tuple(read_field(name, hints[name], cls.__dict__.get(name, REQUIRED)) for name in names)
 
     @classmethod
     @functools.cache
     def printed_fields(cls) -> tuple[Field, ...]:
-        """Those that the line shows: all but a payload that is not counted."""
+        """Those that stand in the line: all but a payload that nothing counts."""
         return tuple(field for field in cls.fields() if not field.payload or field.payload.counted)
 
     @classmethod
@@ -297,9 +104,8 @@ class Row:
         if cls.key is not None and not (parts and _is_key(parts.pop(0), cls.key, strict)):
             raise ParseError(f"not {cls.at} {cls.key!r}: {text!r}")
         fields = cls.printed_fields()
-        if len(parts) > len(fields):
-            if strict or any(parts[len(fields) :]):
-                raise ParseError(f"{cls.__name__}: {len(parts)} parameters in {text!r}")
+        if len(parts) > len(fields) and (strict or any(parts[len(fields) :])):
+            raise ParseError(f"{cls.__name__}: {len(parts)} parameters in {text!r}")
         values: dict[str, Any] = {}
         for field, part in zip(fields, parts, strict=False):
             if part:
@@ -311,6 +117,12 @@ class Row:
             if field.name not in values and field.payload and not field.optional:
                 values[field.name] = b""
         return cls(**values)
+
+    def replace(self, **changes: Any) -> Self:
+        """The same row with some parameters changed."""
+        import dataclasses
+
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
 
     def __repr__(self) -> str:
         shown = (f"{f.name}={'***' if f.secret else _brief(getattr(self, f.name))}" for f in self.fields())
@@ -339,7 +151,7 @@ class Reply(Row):
             return row
         if data is None:
             raise ParseError(f"{cls.at}: {text!r} announces a payload and brings none")
-        return dataclasses.replace(row, **{field.name: data})
+        return row.replace(**{field.name: data})
 
     def fault(self) -> tuple[int, str] | None:
         """Code and text of the failure that a late line reports; None if it reports success."""
@@ -413,7 +225,7 @@ class Command(Row, Generic[R]):
         return {self.reply.at: self.reply} if self.reply else {}
 
     def answer(self, text: str, data: bytes | None = None) -> Reply | None:
-        """A line, with the payload that came with it, as an answer; None if it is none.  ParseError: it is misshapen."""
+        """A line, with the payload that came with it, as an answer; None if it is none.  ParseError if misshapen."""
         name, _, rest = text.partition(":")
         row = self.replies().get(name)
         return row.read(rest.strip(" "), data) if row else None

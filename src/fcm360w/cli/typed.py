@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 from fcm360w import commands
 from fcm360w.errors import UsageError
 from fcm360w.events import Unparsed
-from fcm360w.wire import Command, ParseError, Reply, Row, Setting, split
+from fcm360w.parameters import ParseError, split
+from fcm360w.wire import Command, Reply, Row, Setting
 
 PATIENCE = 10.0
 FORMS = {"": "exec", "=": "write", "?": "read"}

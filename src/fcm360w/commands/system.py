@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated, Self
 
-from fcm360w.wire import BARE, Command, Note, Range, Reply
+from fcm360w.parameters import BARE, Note, Range
+from fcm360w.wire import Command, Reply
 
 
 class Switch(IntEnum):
@@ -74,5 +75,3 @@ class SetBaudRate(Command[None], at="+QSETBAND", ref="2.1.5"):
 
     baud_rate: Annotated[int, Range(1200, 2_000_000, "bit/s")]
     save: Annotated[Switch, Note("W5")] = Switch.OFF
-
-

@@ -7,12 +7,13 @@ A socket is one of twelve ids.  Its access mode says how received data reach the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 from typing import Annotated, Self
 
 from fcm360w.commands.codes import describe
 from fcm360w.commands.system import Switch
-from fcm360w.wire import Command, Named, Note, Payload, Range, Reply, Setting
+from fcm360w.parameters import Named, Note, Payload, Range
+from fcm360w.wire import Command, Reply, Setting
 
 ConnectId = Annotated[int, Range(0, 11)]
 TcpPort = Annotated[int, Range(1, 65535)]
@@ -22,7 +23,7 @@ MAX_SEND = 1460
 MAX_READ = 1500
 
 
-class Service(str, Enum):
+class Service(StrEnum):
     """Kind of socket.  INCOMING is a connection that a listener accepted; it is reported, never opened."""
 
     TCP, UDP = "TCP", "UDP"

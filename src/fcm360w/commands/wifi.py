@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Self
 
-from fcm360w.wire import BARE, SECRET, Command, Length, ParseError, Reply
+from fcm360w.parameters import BARE, SECRET, Length, ParseError
+from fcm360w.wire import Command, Reply
 
 Ssid = Annotated[str, Length(1, 32)]
 Password = Annotated[str, Length(8, 63), SECRET]
 
 
-class Mode(str, Enum):
+class Mode(StrEnum):
     """Which of the module's two Wi-Fi roles."""
 
     STATION, AP = "station", "ap"
@@ -42,7 +43,7 @@ class GetMacAddress(Command[MacAddress], at="+QWLMAC", ref="2.1.7", form="exec")
     """Report the Wi-Fi hardware address."""
 
 
-class StationPower(str, Enum):
+class StationPower(StrEnum):
     """Whether the station role is enabled."""
 
     DOWN, UP = "STATION_DOWN", "STATION_UP"
@@ -95,7 +96,7 @@ class GetHotspot(Command[Hotspot], at="+QGETWIFISTATE", ref="2.1.18", form="exec
     """Report the hotspot.  The module answers ERROR while it is not joined."""
 
 
-class StationChange(str, Enum):
+class StationChange(StrEnum):
     """What happened to the station.  The blank in the first is the manual's; firmware differs."""
 
     DISCONNECTED = "WLAN DISCONNECTED"

@@ -10,7 +10,7 @@ from fcm360w.wire import Command
 
 
 class EndLine(Command[None], ref="1.2", form="exec"):
-    """Nothing but the line end: ends whatever half a line is in the module, which answers ERROR, or nothing if there was none."""
+    """Nothing but the line end, for half a line that may be in the module: it answers ERROR, or nothing if none was."""
 
     def line(self, mask: bool = False) -> str:
         return ""
@@ -28,8 +28,8 @@ def escape(policy: EscapePolicy) -> Steps[bool]:
 def leave(policy: EscapePolicy) -> Steps[bool]:
     """Leave data mode.  True if the connection lives on, False if the peer had closed it.
 
-    CommandTimeout if bytes are stuck on the way, or no escape is confirmed: each one that is not has gone to the peer as
-    three bytes of payload.
+    CommandTimeout if bytes are stuck on the way, or no escape is confirmed: each one that is not has gone to the peer
+    as three bytes of payload.
     """
     for _ in range(policy.attempts):
         while not (yield Silence(policy.before, policy.patience)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+from typing import NamedTuple
 
 from fcm360w.commands.system import Attention, BasicEcho, Echo, Switch
 from fcm360w.commands.tcp import Close, ListSockets
@@ -15,8 +15,7 @@ PROBE = 0.3
 BOOT = 10.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """What an opened module had to be brought out of."""
 
     data_mode: bool = False
@@ -24,7 +23,7 @@ class Found:
 
 
 def probe(seconds: float = PROBE) -> Steps[bool]:
-    """Whether the module answers in command mode.  ERROR is an answer too: half a line of an earlier owner was there."""
+    """Whether the module answers in command mode.  ERROR is an answer too: an earlier owner had left half a line."""
     for _ in range(2):
         try:
             yield from Within(Attention(), seconds)
@@ -39,8 +38,8 @@ def probe(seconds: float = PROBE) -> Steps[bool]:
 def wake(policy: EscapePolicy) -> Steps[Found]:
     """Bring a module of unknown state to command mode, echo off, no socket open.
 
-    A probe may reach the peer of a transparent socket that an earlier owner left open; that stream ended with its owner.
-    ProtocolError if the module neither answers nor leaves data mode within the time it needs to boot.
+    A probe may reach the peer of a transparent socket that an earlier owner left open: that stream ended with its
+    owner.  ProtocolError if the module neither answers nor leaves data mode within the time it needs to boot.
     """
     left, waited = False, 0.0
     while not (yield from probe()):

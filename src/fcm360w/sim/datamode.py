@@ -17,7 +17,7 @@ class DataMode:
         self._packer = packer
         self._escape = Escape(guard, now)
         self._passage = passage
-        self._heard = self._latest = now
+        self._heard = now
         self._deaf = False
 
     def room(self) -> int:
@@ -27,13 +27,12 @@ class DataMode:
 
     def touch(self, now: float) -> None:
         """Nobody listened to the host until now, so no silence was observed."""
-        self._latest = max(now, self._latest)
-        self._escape.touch(self._latest)
+        self._escape.touch(now)
 
     def receive(self, data: bytes, now: float, byte_time: float) -> bool:
         """Take bytes, the last of which came at `now`.  True: they are not taken, an escape was complete before."""
         self._listen(now)
-        out = self._escape.step(data, self._latest)
+        out = self._escape.step(data, now)
         self._forward(b"+" * out.plus, self._heard, self._heard)
         self._forward(data[: out.forward], now - (len(data) - 1) * byte_time, now)
         self._heard = now
@@ -45,8 +44,8 @@ class DataMode:
             self._deaf = True
         self._listen(now)
         seen = False
-        if not self._deaf and self._escape.deadline is not None and self._latest >= self._escape.deadline:
-            out = self._escape.step(b"", self._latest)
+        if not self._deaf and self._escape.deadline is not None and now >= self._escape.deadline:
+            out = self._escape.step(b"", now)
             self._forward(b"+" * out.plus, self._heard, self._heard)
             seen = out.seen
         if self._packer.deadline is not None and now >= self._packer.deadline:
@@ -55,19 +54,17 @@ class DataMode:
 
     def _listen(self, now: float) -> None:
         """Back-pressure kept the host from sending; what follows it follows no silence."""
-        self._latest = max(now, self._latest)
         if self._deaf and self.room():
             self._deaf = False
-            self._escape.touch(self._latest)
+            self._escape.touch(now)
 
     def deadline(self) -> float | None:
         times = (None if self._deaf else self._escape.deadline, self._packer.deadline)
         return min((at for at in times if at is not None), default=None)
 
-    def finish(self, escaped: bool) -> None:
-        """The mode ends: whatever was held back goes out, but for the three plus signs of an escape."""
-        if not escaped:
-            self._forward(b"+" * self._escape.held, self._heard, self._heard)
+    def finish(self) -> None:
+        """The mode ends: whatever was held back goes out.  After an escape that is no plus sign."""
+        self._forward(b"+" * self._escape.held, self._heard, self._heard)
         self._send(self._packer.flush())
 
     def _forward(self, data: bytes, first: float, last: float) -> None:

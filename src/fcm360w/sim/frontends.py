@@ -287,8 +287,6 @@ class Tcp(_Socketed):
     def _busy(self, now: float) -> bool:
         if self.host is None or self._link is None:
             return False
-        if self._hung_up():
-            return True
         try:
             unread = bool(self._link.recv(1, socket.MSG_PEEK))
         except OSError:

@@ -330,16 +330,16 @@ class SimLink:
         self._put(self._encoder.line("CONNECT"))
 
     def _escaped(self) -> None:
-        socket = self._leave_data_mode(escaped=True)
+        socket = self._leave_data_mode()
         socket.access = Access.BUFFER
         socket.announced = False
         self._told = False
         self._job = self._handle(Escape())
         self._resume_job(None)
 
-    def _leave_data_mode(self, escaped: bool) -> Socket:
+    def _leave_data_mode(self) -> Socket:
         assert self._data is not None
-        self._data.finish(escaped)
+        self._data.finish()
         socket, self._data = self._data.socket, None
         self._mode = Mode.COMMAND
         self._framer.reset()
@@ -347,7 +347,7 @@ class SimLink:
         return socket
 
     def _lost_carrier(self) -> None:
-        socket = self._leave_data_mode(escaped=False)
+        socket = self._leave_data_mode()
         socket.access = Access.BUFFER
         self._put(self._encoder.no_carrier())
         self.module.sockets.report_end(socket, silent=self.module.dialect.no_carrier_only)

@@ -11,8 +11,9 @@ from typing import Any
 from fcm360w.commands import CHAPTERS, rows
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.tcp import Escape
+from fcm360w.parameters import ParseError, split
 from fcm360w.sim.steps import Refused
-from fcm360w.wire import Ask, Command, Get, ParseError, Set, Setting, split
+from fcm360w.wire import Ask, Command, Get, Set, Setting
 
 __all__ = ["Unknown", "concerns_sockets", "options_of", "parse", "segments"]
 

@@ -27,10 +27,14 @@ MILLISECOND = 0.001
 
 
 class Loop:
-    """A selector, callables posted from other threads, and the descriptor that wakes it for them."""
+    """A selector, callables posted from other threads, and the descriptor that wakes it for them.
+
+    `awake` is when the selector last returned.
+    """
 
     def __init__(self) -> None:
         self.selector = selectors.DefaultSelector()
+        self.awake = time.monotonic()
         self._posted: deque[Callable[[], None]] = deque()
         self._wake_end, self._own_end = socket.socketpair()
         self._wake_end.setblocking(False)
@@ -54,7 +58,9 @@ class Loop:
         elif timeout is not None and 0.0 < timeout < MILLISECOND:
             time.sleep(timeout)
             timeout = 0.0
-        for key, mask in self.selector.select(timeout):
+        ready = self.selector.select(timeout)
+        self.awake = time.monotonic()
+        for key, mask in ready:
             key.data(mask)
         while self._posted:
             self._posted.popleft()()
@@ -91,13 +97,11 @@ class Runner:
         self._loop.post(stop)
 
     def run(self) -> None:
-        now = time.monotonic()
-        self._look_after_hosts(now)
+        self._look_after_hosts(time.monotonic())
         while not self._stopping:
-            self._late = time.monotonic() - now > LATE
+            self._late = time.monotonic() - self._loop.awake > LATE
             self._loop.turn(self._timeout())
-            now = time.monotonic()
-            self._turn(now)
+            self._turn(time.monotonic())
 
     def _timeout(self) -> float | None:
         if self._can_go_on():
@@ -173,9 +177,13 @@ class Runner:
             if host is None:
                 continue
             host.listen(lane.room >= lane.limit // 4)
-            if host.ended and host.until is None:
+            if host.ended and (host.until is None or self._answering(host)):
                 host.until = now + LINGER
             if host.gone or (host.until is not None and now >= host.until):
                 self.host_gone_bytes += host.close()
                 front_end.host = None
                 log.info("host left %s", front_end.url)
+
+    def _answering(self, host: Host) -> bool:
+        """Whether something that a host sent before it ended, or the answer, is still under way."""
+        return bool(len(self._uart.from_host) or len(self._uart.to_host)) or not host.idle()

@@ -66,12 +66,12 @@ class Socket:
 
     def fill(self) -> None:
         """Fetch what the network has, as far as there is room."""
-        while len(self.inbox) < RECEIVE_BUFFER and (data := self._receive(RECEIVE_BUFFER - len(self.inbox))):
+        while data := self._receive(RECEIVE_BUFFER - len(self.inbox)):
             self.inbox += data
 
     def _receive(self, limit: int) -> bytes:
         link = self.connection
-        if link is None or self.ended or not link.readable or limit <= 0 or self.closing:
+        if link is None or self.ended or not link.readable or limit <= 0:
             return b""
         data = link.receive(limit)
         if data is None:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fcm360w.commands.codes import SocketCode
-from fcm360w.wire import BARE, Reply
+from fcm360w.parameters import BARE
+from fcm360w.wire import Reply
 
 if TYPE_CHECKING:
     from fcm360w.sim.sockets import Socket

@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 from typing import Any
 
+from fcm360w.parameters import Field, Range
 from fcm360w.sim.handlers import handles
 from fcm360w.sim.module import Module
 from fcm360w.sim.parser import options_of
 from fcm360w.sim.steps import Answer, Printed
-from fcm360w.wire import Ask, Command, Field, Get, Range, Set, Setting
+from fcm360w.wire import Ask, Command, Get, Set, Setting
 
 
 @handles(Get)

@@ -1,0 +1,205 @@
+"""Parameters of the command table: what an annotation says about one, and how its value crosses the wire."""
+
+from __future__ import annotations
+
+import enum
+import types
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+
+class ParseError(ValueError):
+    """A line does not have the shape its row declares."""
+
+
+def encode(text: str) -> bytes:
+    """Text as it crosses the wire; bytes of a module's line that are no UTF-8 go back as they came."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def decode(data: bytes) -> str:
+    """The reverse of encode."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _encodes(text: str) -> bool:
+    try:
+        encode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class Range(NamedTuple):
+    """Inclusive bounds of an integer; `unit` is for people."""
+
+    low: int
+    high: int
+    unit: str = ""
+
+    def check(self, value: int) -> str | None:
+        return None if self.low <= value <= self.high else f"{value} is outside {self.low}..{self.high}"
+
+
+class Length(NamedTuple):
+    """Inclusive bounds of a string, in bytes of its UTF-8 form."""
+
+    low: int
+    high: int
+
+    def check(self, value: str) -> str | None:
+        size = len(encode(value))
+        return None if self.low <= size <= self.high else f"is {size} bytes long, outside {self.low}..{self.high}"
+
+
+class Payload(NamedTuple):
+    """Marks bytes that travel apart from the line: counted, it prints as its length; else it ends with CTRL+Z."""
+
+    low: int
+    high: int
+    counted: bool = True
+
+    def check(self, value: bytes) -> str | None:
+        return None if self.low <= len(value) <= self.high else f"{len(value)} bytes, outside {self.low}..{self.high}"
+
+
+class Named:
+    """The manual's names of a parameter whose Python name differs; several where the manual prints alternatives."""
+
+    __slots__ = ("names",)
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+
+class Note(NamedTuple):
+    """Why a parameter departs from the manual's print: a row of the project's table of decisions."""
+
+    row: str
+
+
+class Mark(enum.Enum):
+    """Marks without an argument."""
+
+    SECRET = "never shown in a log, a trace or a repr"
+    BARE = "printed without quotes"
+
+
+SECRET, BARE = Mark.SECRET, Mark.BARE
+Bounds = Range | Length | Payload
+
+
+REQUIRED = object()
+
+
+class Field(NamedTuple):
+    """One parameter, read off its annotation."""
+
+    name: str
+    type: type
+    bounds: Bounds | None
+    optional: bool
+    default: object
+    names: tuple[str, ...]
+    note: str | None
+    secret: bool
+    bare: bool
+
+    @property
+    def payload(self) -> Payload | None:
+        return self.bounds if isinstance(self.bounds, Payload) else None
+
+    @property
+    def quoted(self) -> bool:
+        return issubclass(self.type, str) and not self.bare
+
+    def fault(self, value: Any) -> str | None:
+        """What is wrong with a value, or None."""
+        if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
+            return f"{value!r} is not {self.type.__name__}"
+        if isinstance(value, str) and any(c < " " or c in '"\x7f' for c in value):
+            return "must not contain a quote or a control character"
+        if isinstance(value, str) and not _encodes(value):
+            return "must not contain half a surrogate pair"
+        return self.bounds.check(value) if self.bounds else None  # type: ignore[arg-type]
+
+    def format(self, value: Any) -> str:
+        plain = value.value if isinstance(value, enum.Enum) else value
+        if isinstance(plain, str):
+            return plain if self.bare else f'"{plain}"'
+        return str(len(plain) if isinstance(plain, bytes) else int(plain))
+
+    def parse(self, text: str, strict: bool = False) -> Any:
+        """Read one parameter.  Strict, as a module reads a host's: quotes as declared, value within bounds."""
+        quoted = len(text) > 1 and text[0] == text[-1] == '"'
+        if strict and quoted != self.quoted:
+            raise ParseError(f"{self.name}: {text!r}")
+        raw = text[1:-1] if quoted else text
+        try:
+            value = self._convert(raw)
+        except ValueError as error:
+            raise ParseError(f"{self.name}: {text!r}") from error
+        if strict and (fault := self.fault(value)):
+            raise ParseError(f"{self.name}: {fault}")
+        return value
+
+    def _convert(self, raw: str) -> Any:
+        if issubclass(self.type, bytes):
+            count = _number(raw)
+            if self.payload and count > self.payload.high:
+                raise ParseError(f"{self.name}: {count} bytes")
+            return bytes(count)
+        kind: Callable[[Any], Any] = self.type
+        return kind(_number(raw) if issubclass(self.type, int) else raw)
+
+
+def _number(text: str) -> int:
+    """A decimal number as the wire writes it; int() would also take blanks, underscores and other scripts' digits."""
+    digits = text[1:] if text[:1] == "-" else text
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError(text)
+    return int(text)
+
+
+def split(text: str) -> list[str]:
+    """Split parameters at commas outside double quotes; blanks around a parameter do not count."""
+    if '"' not in text:
+        return [part.strip(" ") for part in text.split(",")]
+    parts, start, quoted = [], 0, False
+    for i, char in enumerate(text):
+        if char == '"':
+            quoted = not quoted
+        elif char == "," and not quoted:
+            parts.append(text[start:i].strip(" "))
+            start = i + 1
+    if quoted:
+        raise ParseError(f"a quote is not closed: {text!r}")
+    parts.append(text[start:].strip(" "))
+    return parts
+
+
+def read_field(name: str, hint: Any, default: object = REQUIRED) -> Field:
+    """Read a parameter off its annotation."""
+    optional = default is not REQUIRED
+    extras: list[Any] = []
+    if typing.get_origin(hint) is Annotated:
+        hint, *extras = typing.get_args(hint)
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    if typing.get_origin(hint) is Annotated:
+        hint, *inner = typing.get_args(hint)
+        extras += inner
+    names = next((extra for extra in extras if isinstance(extra, Named)), None)
+    note = next((extra for extra in extras if isinstance(extra, Note)), None)
+    return Field(
+        name=name,
+        type=hint,
+        bounds=next((extra for extra in extras if isinstance(extra, (Range, Length, Payload))), None),
+        optional=optional,
+        default=default if optional else None,
+        names=names.names if names else (name,),
+        note=note.row if note else None,
+        secret=SECRET in extras,
+        bare=BARE in extras,
+    )
