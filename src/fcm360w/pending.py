@@ -228,12 +228,12 @@ class Quiet(Pending):
         stuck = bool(link.out) or link.stuck()
         if stuck:
             link.idle_at = max(link.idle_at, now)
-        self.deadline = now + GLANCE if stuck else link.idle_at + self.step.seconds
+        end = self.deadline = now + GLANCE if stuck else link.idle_at + self.step.seconds
         if self._suspected and link.state is State.DATA:
             self.finish(link, False)
         elif stuck and now >= self._give_up:
             self.fail(link, CommandTimeout("draining what was sent to the module", self.step.patience, "2.3.11"))
-        elif now >= self.deadline:
+        elif now >= end:
             self.finish(link, True)
 
 

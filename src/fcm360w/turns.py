@@ -107,17 +107,18 @@ def shielded(turns: Turns[R]) -> Turns[R]:
 
 def _steps(link: Link, flow: Flow[R]) -> Turns[R]:
     steps = iter(flow)
-    resume, value = steps.send, None
-    while True:
-        try:
-            step = resume(value)
-        except StopIteration as stop:
-            result: R = stop.value
-            return result
-        try:
-            resume, value = steps.send, (yield from exchange(link, step))
-        except GeneratorExit:
-            steps.close()
-            raise
-        except BaseException as error:
-            resume, value = steps.throw, error
+    try:
+        step = next(steps)
+        while True:
+            try:
+                value = yield from exchange(link, step)
+            except GeneratorExit:
+                steps.close()
+                raise
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(value)
+    except StopIteration as stop:
+        result: R = stop.value
+        return result
