@@ -113,7 +113,7 @@ def test_by_hand(twin: Twin, server: Server) -> None:
 
 
 def test_much_in_both_directions(twin: Twin, server: Server) -> None:
-    data = os.urandom(500_000)
+    data = os.urandom(4_000_000)
     host = plug_into(twin)
     host.join()
     host.open(0, server.port, 2)
@@ -249,13 +249,13 @@ def test_a_host_may_end_its_half(tcp: Twin) -> None:
 
 def test_a_slow_line_has_time_to_answer() -> None:
     with (
-        Twin(tcp=("127.0.0.1", 0), baud=9600) as twin,
+        Twin(tcp=("127.0.0.1", 0), baud=19200) as twin,
         socket.create_connection(("127.0.0.1", tcp_port(twin)), timeout=PATIENCE) as link,
     ):
-        link.sendall(b"AT+QICFG=?\r" * 3 + b"AT+QRST\r")
+        link.sendall(b"AT+QICFG=?\r" * 6 + b"AT+QRST\r")
         link.shutdown(socket.SHUT_WR)
         got = received_to_end(link)
-    assert got.count(OK) == 4
+    assert got.count(OK) == 7
     assert got.endswith(OK + b"\r\nready\r\n")
 
 
@@ -390,6 +390,15 @@ def test_bad_options(options: dict[str, str]) -> None:
     with pytest.raises(ValueError):
         open_sim("", options)
     assert threading.active_count() == before
+
+
+def test_in_flight_bytes_are_bounded_on_a_paced_line() -> None:
+    """What a host has written is soon on the wire, as far as its system can see to it."""
+    with closing(open_sim("", {"baud": "1200"})) as port:
+        taken = 0
+        while count := port.write(b"x" * 4096, 0.05):
+            taken += count
+        assert taken < 64 * 1024
 
 
 def test_a_stopped_twin_is_an_oserror() -> None:

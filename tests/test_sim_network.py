@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import select
 import selectors
 import socket
 import struct
@@ -311,6 +312,34 @@ def test_paced_line_is_full_in_both_directions(server: Server) -> None:
         for passage in (twin.stamps.to_host, twin.stamps.to_network):
             assert passage.count == size // 256 * 256
             assert 0.5 < passage.utilisation(baud) <= 1.0 + 1e-9
+        end.close()
+
+
+def test_the_server_waits_for_a_host_that_does_not_read(host: Host, server: Server, twin: Twin) -> None:
+    data = random.Random(4).randbytes(20_000_000)
+    host.open(0, server.port, 2)
+    link = server.accept()
+    link.setblocking(False)
+    sent = 0
+    while select.select([], [link], [], 0.5)[1]:
+        sent += link.send(data[sent:])
+    assert sent < len(data)
+    link.close()
+    assert host.read(sent) == data[:sent]
+    host.expect(b'\r\nNO CARRIER\r\n\r\n+QIURC: "closed",0\r\n')
+    assert twin.stats()["to_host_high_water"] <= 64 * 1024
+    assert twin.stats()["host_high_water"] <= 64 * 1024
+
+
+def test_the_rate_of_the_line_changes_after_the_answer() -> None:
+    with Twin(baud=9600) as twin:
+        end = twin.attach()
+        host = Host(end)
+        host.ask(b"AT+QSETBAND=115200,0", OK)
+        host.ask(b"AT+QSETBAND?", b"\r\n+QSETBAND: 115200\r\n" + OK)
+        assert twin.stats()["baud"] == 115200
+        host.ask(b"AT+QRST", OK + b"\r\nready\r\n")
+        assert twin.stats()["baud"] == 9600
         end.close()
 
 

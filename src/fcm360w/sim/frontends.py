@@ -24,7 +24,6 @@ __all__ = ["FrontEnd", "Host", "InProcess", "Pty", "Tcp"]
 log = logging.getLogger("fcm360w.sim")
 
 OUTPUT = 64 * 1024
-PACED_OUTPUT = 4096
 IN_FLIGHT = 8 * 1024
 PIECES = 64
 LINGER = 1.0
@@ -80,7 +79,7 @@ class DescriptorStream:
 class Host:
     """Whoever is plugged in.  `ended`: it will send no more; `gone`: it cannot be written to either."""
 
-    def __init__(self, stream: Stream, watch: Callable[[Callable[[int], None]], Watch], limit: int) -> None:
+    def __init__(self, stream: Stream, watch: Callable[[Callable[[int], None]], Watch]) -> None:
         self.readable = False
         self.ended = False
         self.gone = False
@@ -88,7 +87,6 @@ class Host:
         self.until: float | None = None
         self.high_water = 0
         self._stream = stream
-        self._limit = limit
         self._out = bytearray()
         self._watch = watch(self._ready)
 
@@ -118,7 +116,7 @@ class Host:
         return data
 
     def room(self) -> int:
-        return 0 if self.gone else max(0, self._limit - len(self._out))
+        return 0 if self.gone else max(0, OUTPUT - len(self._out))
 
     def send(self, data: bytes) -> None:
         self._out += data
@@ -164,16 +162,15 @@ class FrontEnd(Protocol):
 class _Socketed:
     """A front end whose hosts come over sockets."""
 
-    def __init__(self, selector: selectors.BaseSelector, paced: bool) -> None:
+    def __init__(self, selector: selectors.BaseSelector) -> None:
         self.host: Host | None = None
         self._selector = selector
-        self._limit = PACED_OUTPUT if paced else OUTPUT
         self._link: socket.socket | None = None
 
     def _plug(self, link: socket.socket) -> None:
         link.setblocking(False)
         self._link = link
-        self.host = Host(SocketStream(link), lambda ready: Watch(self._selector, link, ready), self._limit)
+        self.host = Host(SocketStream(link), lambda ready: Watch(self._selector, link, ready))
 
     def _unplug(self) -> None:
         if self.host:
@@ -206,7 +203,7 @@ class InProcess(_Socketed):
     """Hosts of this process."""
 
     def __init__(self, selector: selectors.BaseSelector, paced: bool, name: str | None) -> None:
-        super().__init__(selector, paced)
+        super().__init__(selector)
         self.url = f"sim://{name}" if name else ""
         self._paced = paced
 
@@ -230,7 +227,7 @@ class Tcp(_Socketed):
     """
 
     def __init__(self, selector: selectors.BaseSelector, paced: bool, address: tuple[str, int], query: str) -> None:
-        super().__init__(selector, paced)
+        super().__init__(selector)
         self._newcomer: socket.socket | None = None
         self._until: float | None = None
         self._look = 0.0
@@ -307,7 +304,7 @@ class Tcp(_Socketed):
 class Pty:
     """A pseudo-terminal in raw mode.  Our own slave descriptor stays open, so that hosts may come and go unseen."""
 
-    def __init__(self, selector: selectors.BaseSelector, paced: bool, path: str | None, query: str) -> None:
+    def __init__(self, selector: selectors.BaseSelector, path: str | None, query: str) -> None:
         import tty
 
         master, self._slave = os.openpty()
@@ -318,8 +315,7 @@ class Pty:
         if path is not None:
             self._point_link(path)
         self.url = f"serial://{path or os.ttyname(self._slave)}{query}"
-        limit = PACED_OUTPUT if paced else OUTPUT
-        self.host: Host | None = Host(DescriptorStream(master), lambda ready: Watch(selector, master, ready), limit)
+        self.host: Host | None = Host(DescriptorStream(master), lambda ready: Watch(selector, master, ready))
 
     def tick(self, now: float) -> None:
         """Nothing depends on time here."""

@@ -26,7 +26,7 @@ __all__ = ["Attempt", "Connection", "KernelNetwork", "Network"]
 log = logging.getLogger("fcm360w.sim")
 
 SEND_BUFFER = 64 * 1024
-KERNEL_SEND_BUFFER = 64 * 1024
+KERNEL_BUFFER = 64 * 1024
 CONNECT_PATIENCE = 150.0
 SIOCOUTQ = 0x5411
 SO_NWRITE = 0x1024
@@ -252,7 +252,8 @@ class KernelAttempt:
         link = self._link = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         link.setblocking(False)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_SEND_BUFFER)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER)
         if local_port and not self._bind(local_port):
             return
         try:

@@ -157,6 +157,7 @@ class Runner:
             if host:
                 host.send(chunk.data)
                 self.host_high_water = max(self.host_high_water, host.high_water)
+        self._uart.settle()
 
     def _listener(self) -> Host | None:
         """The host that spoke last, else any."""
@@ -167,7 +168,6 @@ class Runner:
         baud, self._link.module.next_baud = self._link.module.next_baud, None
         if baud is not None:
             self._uart.switch(baud)
-        self._uart.settle()
 
     def _look_after_hosts(self, now: float) -> None:
         lane = self._uart.from_host

@@ -50,7 +50,7 @@ class Machine:
         self._owner: threading.Thread | None = None
 
     def open_pty(self, path: str | None) -> None:
-        self.front_ends.append(Pty(self.loop.selector, self.uart.baud is not None, path, self._query()))
+        self.front_ends.append(Pty(self.loop.selector, path, self._query()))
 
     def open_tcp(self, address: tuple[str, int]) -> None:
         self.front_ends.append(Tcp(self.loop.selector, self.uart.baud is not None, address, self._query()))
@@ -113,6 +113,7 @@ class Machine:
 
     def stats(self) -> dict[str, int]:
         return {
+            "baud": self.uart.baud or 0,
             "from_host_high_water": self.uart.from_host.high_water,
             "to_host_high_water": self.uart.to_host.high_water,
             "send_high_water": self.module.sockets.send_high_water,
@@ -237,7 +238,10 @@ class Twin:
         return self._running().link.stamps
 
     def stats(self) -> dict[str, int]:
-        """High-water marks of every queue in bytes (lines for `waiting`; `send` of sockets closed), and drops."""
+        """High-water marks of every queue in bytes (lines for `waiting`; `send` of sockets closed), and drops.
+
+        `baud` is what the line runs at now, 0 if unpaced.
+        """
         return self._running().stats()
 
 
