@@ -12,7 +12,7 @@ CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 settings.register_profile("dev", deadline=None, max_examples=50)
 settings.register_profile("quick", deadline=None, max_examples=50, derandomize=True, database=None)
-settings.register_profile("ci", deadline=None, max_examples=200, derandomize=True, database=None)
+settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, database=None)
 settings.register_profile("long", deadline=None, max_examples=20_000, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if CI else "dev"))
 
