@@ -323,6 +323,24 @@ def _kill_and_reopen(url: str, peer: Peer) -> None:
         assert peer.next().wait_for_end() == b"again"
 
 
+def test_a_host_that_died_at_the_prompt_leaves_a_module_that_can_be_woken(peer: Peer) -> None:
+    with Twin(dialect=DIALECT, tcp=("127.0.0.1", 0)) as twin:
+        host, port = twin.urls[0].removeprefix("tcp://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as dying, dying.makefile("rb") as answers:
+            dying.sendall(b'AT+QSTAAPINFO="hall","open sesame"\r\n')
+            while b"GOT_IP" not in answers.readline():
+                pass
+            dying.sendall(b'AT+QICFG="qisend/timeout",1\r\nAT+QIOPEN=5,"TCP","127.0.0.1",%d,0,0\r\n' % peer.port)
+            while b"+QIOPEN" not in answers.readline():
+                pass
+            dying.sendall(b"AT+QISEND=5,1460\r\n")
+            while answers.read(1) != b">":
+                pass
+        with fcm360w.open(twin.urls[0], escape=POLICY) as module:
+            assert module.found == (False, (5,))
+            assert module.run(GetVersion()).version.startswith("FCM360W")
+
+
 def deaf_server() -> tuple[socket.socket, list[socket.socket]]:
     """A listener whose queue is full, so that a further connection gets no answer."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=0)

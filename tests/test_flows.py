@@ -156,7 +156,7 @@ def test_a_module_that_never_answers() -> None:
     begin = world.now
     with pytest.raises(ProtocolError, match="does not answer AT"):
         world.run(start.wake(POLICY), trusting=True)
-    assert start.BOOT < world.now - begin < 3 * start.BOOT
+    assert start.INPUT_LIMIT < world.now - begin < 3 * start.INPUT_LIMIT
     assert len(escapes(world)) >= 2
 
 

@@ -424,12 +424,12 @@ def test_whoever_reads_tells_whom_it_concerns() -> None:
                 assert has_read.wait(PATIENCE)
             return real(*args)
 
-        module._waiters._poll = poll  # type: ignore[method-assign]
+        module._waiters._poll = poll  # type: ignore[method-assign, assignment]
         receiving = Worker(lambda: stream.recv(9), start=False)
         receiving.start()
         assert late.wait(PATIENCE)
         reading = Worker(lambda: module.wait(tcp.Closed, PATIENCE))
-        stream._channel.link.sinks.append(lambda event: has_read.set())  # type: ignore[arg-type, func-returns-value]
+        stream._channel.link.sinks.append(lambda _: bool(has_read.set()))  # type: ignore[func-returns-value]
         peer.say(b'\r\n+QIURC: "recv",0,5\r\nhello\r\n')
         assert receiving.result() == b"hello"
         peer.say(line('+QIURC: "closed",7'))

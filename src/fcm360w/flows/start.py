@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from typing import NamedTuple
 
-from fcm360w.commands.system import Attention, BasicEcho, Echo, Switch
+from fcm360w.commands.system import Attention, BasicEcho, Booted, Echo, Switch
 from fcm360w.commands.tcp import Close, ListSockets
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError
 from fcm360w.flows.leave import escape
-from fcm360w.steps import EscapePolicy, Pause, Steps, Within
+from fcm360w.steps import EscapePolicy, Pause, Steps, Until, Within
 
 PROBE = 0.3
-BOOT = 10.0
+INPUT_LIMIT = 5.5
 
 
 class Found(NamedTuple):
@@ -41,15 +41,28 @@ def wake(policy: EscapePolicy) -> Steps[Found]:
     A probe may reach the peer of a transparent socket that an earlier owner left open: that stream ended with its
     owner.  ProtocolError if the module neither answers nor leaves data mode within the time it needs to boot.
     """
-    left, waited = False, 0.0
-    while not (yield from probe()):
-        if waited > BOOT:
-            raise ProtocolError("the module does not answer AT: check wiring, baud rate and power")
-        left = (yield from escape(policy)) or left
-        waited += PROBE + policy.before + policy.after + policy.answer
+    left = False
+    if not (yield from probe()):
+        left = yield from escape(policy)
+        if not (yield from probe()):
+            left = (yield from _outwait(policy)) or left
     yield from _quiet_echo()
     sockets = yield from _close_all()
     return Found(left, sockets)
+
+
+def _outwait(policy: EscapePolicy) -> Steps[bool]:
+    """A module that is starting says so; one that waits for a payload gives up after five seconds without a byte.
+
+    Whether it was in data mode after all.
+    """
+    yield from Until(Booted, INPUT_LIMIT)
+    if (yield from probe()):
+        return False
+    left = yield from escape(policy)
+    if not (yield from probe()):
+        raise ProtocolError("the module does not answer AT: check wiring, baud rate and power")
+    return left
 
 
 def _quiet_echo() -> Steps[None]:
