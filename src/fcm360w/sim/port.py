@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import socket
-import threading
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from fcm360w.sim.dialect import MANUAL, QUIRKS
 from fcm360w.sim.radio import DEFAULT_AP, parse_access_points
 from fcm360w.sim.twin import Twin, find
 from fcm360w_transports import options as option
-from fcm360w_transports.readiness import Waiter, transfer, unsent
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from fcm360w_transports.sockets import SocketPort
 
 __all__ = ["SimPort", "open_sim"]
 
 
-class SimPort:
+class SimPort(SocketPort):
     """The host's end of the line to a twin of this process.  Closing it stops the twin if it was made for it."""
 
     capabilities = frozenset({"fileno", "out_waiting"})
@@ -34,38 +27,10 @@ class SimPort:
         self.twin = twin
         self.baud = twin.baud
         self._owned = owned
-        self._socket = twin.attach()
-        self._reading, self._writing = threading.RLock(), threading.RLock()
-        self._readable = Waiter(self._socket.fileno())
-        self._writable = Waiter(self._socket.fileno(), write=True)
-
-    def readinto(self, buffer: memoryview, timeout: float | None) -> int:
-        with self._reading:
-            return transfer(lambda: self._receive(buffer), self._readable, timeout)
-
-    def _receive(self, buffer: memoryview) -> int:
-        count = self._socket.recv_into(buffer)
-        if count == 0 and len(buffer):
-            raise OSError(errno.EIO, "the twin has stopped")
-        return count
-
-    def write(self, data: Buffer, timeout: float | None) -> int:
-        with self._writing:
-            return transfer(lambda: self._socket.send(data), self._writable, timeout)
-
-    def out_waiting(self) -> int:
-        """Bytes written that are not at the other end yet, at least; 0 also where the system does not tell."""
-        return unsent(self._socket.fileno())
-
-    def fileno(self) -> int:
-        return self._socket.fileno()
+        super().__init__(twin.attach())
 
     def close(self) -> None:
-        """Close; a thread inside readinto or write leaves it with an OSError first."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        with self._reading, self._writing:
-            self._socket.close()
+        super().close()
         if self._owned:
             self.twin.stop()
 
