@@ -179,7 +179,7 @@ enum fcm_verdict {
     FCM_SILENT     /* FCM_SUSPECT, and `hold` of silence since */
 };
 
-#define FCM_WATCH_TAIL 2048 /* most bytes ever withheld; beyond it they are released as data */
+#define FCM_WATCH_TAIL 67584 /* most bytes ever withheld; beyond it they are released as data */
 
 /* A module's own line is CR LF text CR LF, where the text starts with '+', or is OK, ERROR, SEND OK, SEND FAIL,
  * CONNECT, NO CARRIER, ready or RDY.  Counted payloads of the armed rules belong to their lines. */

@@ -257,6 +257,29 @@ def test_the_server_closes_while_the_host_sends(module: fcm360w.Module, peer: Pe
     assert peer.next().wait_for_end() == b"again"
 
 
+@pytest.mark.parametrize("line", [b"21.53,40.2\r\n", b"ab\r", b"\r"])
+def test_lines_under_way_when_the_server_closes_run_as_commands_and_are_not_taken_for_payload(
+    twin_url: tuple[Twin, str], peer: Peer, line: bytes
+) -> None:
+    """Each brings an ERROR; together more than any buffer for suspicions could hold."""
+    with fcm360w.open(twin_url[1], escape=POLICY) as module:
+        module.wifi.join("hall", "open sesame")
+        stream = module.stream("127.0.0.1", peer.port)
+        stream.settimeout(30)
+        client = peer.next()
+        client.send(b"hello")
+        stream.sendall(b"ready")
+        client.wait_for(5)
+        client.close()
+        with pytest.raises(fcm360w.PeerClosed):
+            while True:
+                stream.sendall(line * 20_000)
+        assert receive(stream, 5) == b"hello"
+        with pytest.raises(fcm360w.PeerClosed):
+            stream.recv(1)
+        assert module.run(GetVersion()).version.startswith("FCM360W")
+
+
 def test_a_server_that_does_not_read_cannot_be_left_but_nothing_is_added_to_its_data(
     quick: fcm360w.Module,
 ) -> None:

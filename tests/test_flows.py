@@ -333,12 +333,19 @@ def test_leaving_fails() -> None:
         world.run(leave(POLICY))
     assert (caught.value.command, caught.value.section) == ("+++", "2.3.11")
     assert len(escapes(world)) == POLICY.attempts
-    assert world.link.state is State.DATA
     assert payload(world, stream) == b"still here"
-    world.say(OK)
-    world.wait(1.0)
-    assert world.link.state is State.DATA
-    assert payload(world, stream) == OK
+    assert world.link.state is State.UNSURE
+
+
+def test_a_module_that_had_left_data_mode_unnoticed() -> None:
+    world = World()
+    transparent(world)
+    for _ in range(POLICY.attempts):
+        world.on(b"+++")
+    world.on("", ERROR)
+    world.on("AT", OK)
+    assert world.run(leave(POLICY)) is False
+    assert world.link.state is State.COMMAND
 
 
 def test_bytes_stuck_on_the_way_put_off_the_escape() -> None:

@@ -15,6 +15,10 @@ from fcm360w.framer import Rule
 from fcm360w.steps import EscapePolicy
 
 INBOX = 1 << 20
+
+# Bytes that are under way when the peer closes run as commands in the module, and every line end among them brings an
+# ERROR.  So many of the module's lines may follow NO CARRIER that all but the last are set aside, and the suspicion stays.
+ASIDE = 1024
 Buffer = bytes | bytearray | memoryview
 
 
@@ -27,6 +31,7 @@ class DataMode:
         self.watch.armed = armed
         self.inbox = bytearray()
         self.withheld = bytearray()
+        self.aside = bytearray()
         self.sent = 0
         self.received = 0
         self.inbox_high_water = 0
@@ -41,8 +46,11 @@ class DataMode:
         """Take bytes off the wire into the inbox."""
         if self.withheld:
             data = self.withheld + data
+        marker = self.watch.marker_len
         passed = self.watch.step(data, now)
-        self._keep(data, passed)
+        if passed and self.aside:
+            data, passed = self._bring_back(data, marker, passed)
+        self._keep(data, passed, now)
         kept = max(0, min(passed, INBOX - len(self.inbox))) if self.closing else passed
         self.inbox += memoryview(data)[:kept]
         self.dropped += passed - kept
@@ -55,12 +63,30 @@ class DataMode:
         Only while inbox and withheld are empty, since their bytes come first.
         """
         passed = self.watch.step(data, now)
-        self._keep(data, passed)
+        self._keep(data, passed, now)
         self.received += passed
         return passed
 
-    def _keep(self, data: Buffer, passed: int) -> None:
+    def _keep(self, data: Buffer, passed: int, now: float) -> None:
         self.withheld = bytearray(memoryview(data)[passed:])
+        if self.suspected and len(self.withheld) > ASIDE:
+            self._set_aside(now)
+
+    def _set_aside(self, now: float) -> None:
+        """Keep of what is withheld the marker and the last line; the watch is content with that."""
+        marker, end = self.watch.marker_len, self.withheld.rfind(b"\r\n\r\n")
+        if end + 2 <= marker or len(self.aside) > INBOX:
+            return
+        self.aside += self.withheld[marker : end + 2]
+        del self.withheld[marker : end + 2]
+        self.watch.step(self.withheld, now)
+
+    def _bring_back(self, data: Buffer, marker: int, passed: int) -> tuple[Buffer, int]:
+        """The suspicion was wrong: what was set aside belongs behind its marker."""
+        whole = bytes(data[:marker]) + self.aside + bytes(data[marker:])
+        passed += len(self.aside)
+        self.aside = bytearray()
+        return whole, passed
 
     def tick(self, now: float) -> None:
         deadline = self.watch.deadline
@@ -69,14 +95,17 @@ class DataMode:
 
     def release(self) -> None:
         """The suspicion was wrong: what is withheld is payload."""
+        marker = self.watch.marker_len
         self.watch.release()
-        self.inbox += self.withheld
-        self.received += len(self.withheld)
+        data, count = self._bring_back(self.withheld, marker, len(self.withheld))
+        self.inbox += data
+        self.received += count
         self.withheld.clear()
 
     def after_marker(self) -> bytes:
         """The module's lines that followed the marker.  Forgets what was withheld."""
-        lines = bytes(self.withheld[self.watch.marker_len :])
+        lines = bytes(self.aside + self.withheld[self.watch.marker_len :])
+        self.aside.clear()
         self.withheld.clear()
         self.watch.release()
         return lines

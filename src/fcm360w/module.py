@@ -234,6 +234,7 @@ class Module:
     def _read(self, into: memoryview | None) -> int:
         link = self._link
         if into is not None and link.in_place:
+            into = into[:READ_SIZE]
             count = self._port.readinto(into, 0)
             return link.receive_in_place(into[:count], time.monotonic()) if count else 0
         count = self._port.readinto(self._scratch, 0)

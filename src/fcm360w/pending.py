@@ -288,10 +288,11 @@ class Escaping(Pending):
 
     def _stayed(self, link: Link, data: DataMode, now: float) -> None:
         data.watch.markers = Marker.NO_CARRIER
-        link.move(Cause.STAYED if self._streaming else Cause.UNANSWERED)
-        if not self._streaming:
+        staying = self._streaming and not self.step.last
+        link.move(Cause.STAYED if staying else Cause.UNANSWERED)
+        if not staying:
             data.release()
-            link.end_data(stray=True)
+            link.end_data(stray=not self._streaming)
         self.finish(link, Marker(0))
 
     def abandon(self, link: Link) -> None:

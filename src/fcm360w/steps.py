@@ -88,10 +88,11 @@ class Silence(NamedTuple):
 class Guarded(NamedTuple):
     """Send ``+++`` and wait out the silence after it.  The result is a Marker: OK, NO_CARRIER, or none for no answer.
 
-    Silence before it is the flow's affair.
+    Silence before it is the flow's affair.  With `last`, no answer means that where the module is is not known any more.
     """
 
     policy: EscapePolicy
+    last: bool = False
 
 
 def until(kind: type[E], seconds: float, match: Callable[[E], bool] = lambda _: True) -> Steps[E]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fcm360w.commands.system import Attention
 from fcm360w.commands.tcp import Resume
 from fcm360w.errors import CommandError, CommandTimeout
 from fcm360w.escape import Marker
@@ -29,18 +30,23 @@ def leave(policy: EscapePolicy) -> Steps[bool]:
     """Leave data mode.  True if the connection lives on, False if the peer had closed it.
 
     CommandTimeout if bytes are stuck on the way, or no escape is confirmed: each one that is not has gone to the peer
-    as three bytes of payload.
+    as three bytes of payload.  After the last one a command is tried: the end may have come unnoticed.
     """
-    for _ in range(policy.attempts):
+    for attempt in range(1, policy.attempts + 1):
         while not (yield Silence(policy.before, policy.patience)):
             continue
-        marker: Marker = yield Guarded(policy)
+        marker: Marker = yield Guarded(policy, last=attempt == policy.attempts)
         if marker is Marker.OK:
             return True
         if marker is Marker.NO_CARRIER:
             yield from _end_line(policy)
             return False
-    raise CommandTimeout("+++", policy.after + policy.answer, "2.3.11")
+    yield from _end_line(policy)
+    try:
+        yield from Within(Attention(), policy.answer)
+    except (CommandError, CommandTimeout) as error:
+        raise CommandTimeout("+++", policy.after + policy.answer, "2.3.11") from error
+    return False
 
 
 def confirm(policy: EscapePolicy) -> Steps[bool]:

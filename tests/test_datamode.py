@@ -1,0 +1,70 @@
+"""What follows a suspected NO CARRIER, however much it is: set aside, and brought back where it belongs."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from fcm360w.commands import RULES, UNSOLICITED
+from fcm360w.datamode import DataMode
+from fcm360w.escape import Verdict
+from fcm360w.steps import EscapePolicy
+
+MARKER = b"\r\nNO CARRIER\r\n"
+CHAIN = b"\r\nERROR\r\n" * 30_000 + b'\r\n+QIURC: "closed",0\r\n'
+
+
+def data_mode() -> DataMode:
+    return DataMode(EscapePolicy(), list(RULES.values()), (1 << UNSOLICITED) - 1, 0.0)
+
+
+def pieces(data: bytes, size: int) -> list[bytes]:
+    """Reads of one burst: none longer than the port gives at once."""
+    chance = random.Random(size)
+    out = []
+    while data:
+        cut = chance.randint(1, size)
+        out.append(data[:cut])
+        data = data[cut:]
+    return out
+
+
+@pytest.mark.parametrize("size", [7, 100, 4096, 65536])
+def test_a_chain_of_any_length_keeps_the_suspicion(size: int) -> None:
+    data = data_mode()
+    for number, piece in enumerate(pieces(b"payload" + MARKER + CHAIN, size)):
+        data.receive(piece, number * 1e-4)
+        assert len(data.withheld) < 2048 + size
+    assert data.suspected
+    assert data.inbox == b"payload"
+    data.tick(1000.0)
+    assert data.watch.verdict is Verdict.SILENT
+    assert data.after_marker() == CHAIN
+    assert data.inbox == b"payload"
+
+
+@pytest.mark.parametrize("size", [7, 100, 4096, 65536])
+def test_a_chain_that_was_payload_is_delivered_whole(size: int) -> None:
+    data, stream = data_mode(), b"payload" + MARKER + CHAIN + b"and more"
+    for number, piece in enumerate(pieces(stream, size)):
+        data.receive(piece, number * 1e-4)
+    assert not data.suspected
+    assert data.inbox + data.withheld == stream
+    assert data.received == len(data.inbox)
+
+
+def test_a_chain_released_by_the_link_is_delivered_whole() -> None:
+    data = data_mode()
+    for number, piece in enumerate(pieces(MARKER + CHAIN, 4096)):
+        data.receive(piece, number * 1e-4)
+    data.release()
+    assert data.inbox == MARKER + CHAIN
+
+
+def test_the_last_of_several_markers_counts_after_a_long_chain() -> None:
+    data = data_mode()
+    for number, piece in enumerate(pieces(MARKER + CHAIN + MARKER + CHAIN, 4096)):
+        data.receive(piece, number * 1e-4)
+    assert data.inbox == MARKER + CHAIN
+    assert data.after_marker() == CHAIN
