@@ -768,6 +768,67 @@ def test_a_stream_that_cannot_be_opened_leaves_nothing_behind() -> None:
     assert not world.link.sinks
 
 
+@pytest.mark.parametrize("said", [b"", OK, OK + line("+QIOPEN: 0,0")])
+def test_an_interrupted_opening_frees_the_id(said: bytes) -> None:
+    world = World()
+    world.on("AT+QISTATE", OK)
+    world.on('AT+QIOPEN=0,"TCP","h",80,0,1', (0.0, said))
+    driver = world.start(channels.open_channel(world.link, "h", 80, "push"))
+    while b"AT+QIOPEN" not in world.sent:
+        world.step()
+    world.link.receive(said, world.now)
+    world.on("AT", OK, always=True)
+    world.on("AT+QICLOSE=0,1", OK)
+    driver.resume(lambda: driver.turns.throw(Interrupt()))
+    assert driver.turn
+    assert driver.turn.shielded
+    with pytest.raises(Interrupt):
+        world.finish(driver)
+    assert world.script.spent
+    assert state(world) is State.COMMAND
+    assert not world.link.sinks
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_an_interrupted_opening_of_a_transparent_stream_leaves_data_mode(early: bool) -> None:
+    world = World()
+    world.on("AT+QISTATE", OK)
+    world.on('AT+QIOPEN=0,"TCP","h",80,0,2', *([] if early else [(0.5, CONNECT)]))
+    driver = world.start(channels.open_channel(world.link, "h", 80, "transparent"))
+    while b"AT+QIOPEN" not in world.sent:
+        world.step()
+    if early:
+        world.link.receive(CONNECT, world.now)
+    world.on(b"+++", (1.05, OK))
+    world.on("AT+QICLOSE=0,1", OK)
+    driver.resume(lambda: driver.turns.throw(Interrupt()))
+    while b"+++" not in world.sent:
+        world.step()
+    world.on("AT", OK, always=True)
+    with pytest.raises(Interrupt):
+        world.finish(driver)
+    assert b"AT+QICLOSE=0,1" in world.sent
+    assert state(world) is State.COMMAND
+
+
+def test_an_id_that_cannot_be_freed_at_once_is_freed_before_the_next_command() -> None:
+    world = World()
+    world.on("AT+QISTATE", OK)
+    driver = world.start(channels.open_channel(world.link, "h", 80, "transparent"))
+    while b"AT+QIOPEN" not in world.sent:
+        world.step()
+    driver.resume(lambda: driver.turns.throw(Interrupt()))
+    with pytest.raises(Interrupt):  # the module says nothing: it is still opening
+        world.finish(driver)
+    assert b"AT+QICLOSE" not in world.sent
+    assert state(world) is State.UNSURE
+    for command in ("AT", "AT+QICLOSE=0,1", "AT+QISTATE"):
+        world.on(command, OK)
+    assert world.run(tcp.ListSockets()) == ()
+    assert world.script.spent
+    assert not world.link.unclosed
+
+
 def test_open_channel_of_a_transparent_stream() -> None:
     world = World()
     world.on("AT+QISTATE", OK)
@@ -947,8 +1008,94 @@ def test_bytes_are_still_asked_for_after_a_read_that_failed() -> None:
     with pytest.raises(CommandTimeout):
         receive(world, stream, 1500)
     world.on("AT", OK)
+    world.on("AT+QIRD=0,0", answer("+QIRD: 4,0,4"))
     world.on("AT+QIRD=0,1500", qird(b"more"))
     assert receive(world, stream, 1500, 5.0) == b"more"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_bytes_that_an_interrupted_read_took_along_are_told(told: bool) -> None:
+    world = World()
+    stream = commanded(world, "buffer")
+    world.say(recv_urc())
+    driver = world.start(stream.receive_into(memoryview(bytearray(9)), None))
+    while b"AT+QIRD" not in world.sent:
+        world.step()
+    driver.cancel(Interrupt())
+    assert isinstance(driver.error, Interrupt)
+    world.on("AT", OK)
+    world.on("AT+QIRD=0,0", answer("+QIRD: 9,5,4") if told else ERROR)
+    world.on("AT+QIGETERROR", answer("+QIGETERROR: 565"), always=True)
+    with pytest.raises(Overrun, match="5 bytes are missing" if told else "up to 1500 bytes"):
+        while True:
+            world.on("AT+QIRD=0,1500", qird(b"rest"))
+            world.on("AT+QIRD=0,1500", qird(b""))
+            assert receive(world, stream, 9, 5.0) == b"never"
+    assert receive(world, stream, 9, 5.0) == b"rest"
+
+
+@pytest.mark.parametrize("after", [0.005, 0.015])
+def test_a_cancelled_receive_keeps_what_was_read(after: float) -> None:
+    world = World()
+    stream = commanded(world, "buffer")
+    world.on("AT+QIRD=0,1500", (0.02, qird(b"one")))
+    world.say(recv_urc(), 0.0)
+    driver = world.start(stream.receive_into(memoryview(bytearray(9)), None))
+    while b"AT+QIRD" not in world.sent:
+        world.step()
+    world.cancel(driver, Interrupt())
+    assert isinstance(driver.error, Interrupt)
+    assert receive(world, stream, 9, 5.0) == b"one"
+    assert state(world) is State.COMMAND
+
+
+def test_a_writer_that_hears_of_the_end_waits_for_the_read_in_progress() -> None:
+    world = World()
+    stream = commanded(world, "buffer")
+    for piece in (b"one", b"two", b""):
+        world.on("AT+QIRD=0,1500", (0.05, qird(piece)))
+    world.say(recv_urc(), 0.0)
+    got = bytearray(9)
+    reader = world.start(stream.receive_into(memoryview(got), None))
+    while b"AT+QIRD" not in world.sent:
+        world.step()
+    stream.ended = True
+    counts(world, 0, seconds="1")
+    with pytest.raises(PeerClosed):
+        send(world, stream, b"x")
+    assert bytes(got[: world.finish(reader)]) + receive(world, stream, 9) == b"onetwo"
+    with pytest.raises(PeerClosed):
+        receive(world, stream, 9)
+
+
+@pytest.mark.parametrize("urc", [CLOSED, b""])
+def test_a_read_that_is_refused_after_the_end_is_the_end(urc: bytes) -> None:
+    world = World()
+    stream = commanded(world, "buffer")
+    world.say(recv_urc() + urc)
+    world.on("AT+QIRD=0,1500", ERROR)
+    world.on("AT+QIGETERROR", answer('+QIGETERROR: 565,"Socket has been closed"'))
+    counts(world, 0, seconds="1")
+    with pytest.raises(PeerClosed):
+        receive(world, stream, 9, 5.0)
+
+
+def test_what_the_inbox_cannot_hold_before_the_close_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "PUSH_INBOX", 4)
+    world = World()
+    stream = commanded(world, "buffer")
+    world.say(CLOSED)
+    world.wait(0.1)
+    for piece in (b"one", b"two", b"three", b""):
+        world.on("AT+QIRD=0,1500", qird(piece))
+    counts(world, 0, seconds="1")
+    with pytest.raises(PeerClosed):
+        send(world, stream, b"x")
+    assert receive(world, stream, 9) == b"onet"
+    with pytest.raises(Overrun, match="7 bytes are missing"):
+        receive(world, stream, 9)
+    with pytest.raises(PeerClosed):
+        receive(world, stream, 9)
 
 
 @pytest.mark.parametrize("mode", ["push", "buffer"])

@@ -90,12 +90,14 @@ def source(data: bytes) -> Callable[[socket.socket], None]:
 
 
 def half_deaf_module(client: socket.socket) -> None:
-    """Says OK to all but AT+QVERSION."""
+    """Says who it is, and OK to all but AT+QSETBAND?."""
     pending = b""
     while data := client.recv(4096):
         *lines, pending = (pending + data).replace(b"\n", b"").split(b"\r")
         for line in lines:
-            if line != b"AT+QVERSION":
+            if line == b"AT+QVERSION":
+                client.sendall(b"\r\n+QVERSION: FCM360W\r\n")
+            if line != b"AT+QSETBAND?":
                 client.sendall(b"\r\nOK\r\n")
 
 
@@ -529,9 +531,9 @@ def test_a_twin_that_cannot_be_served() -> None:
 
 def test_a_module_that_does_not_answer() -> None:
     with far_end(half_deaf_module) as url:
-        code, out, err = run("at", "-p", url, "AT", "AT+QVERSION", "AT")
+        code, out, err = run("at", "-p", url, "AT", "AT+QSETBAND?", "AT")
     assert (code, out) == (Code.TIMEOUT, b"OK\n")
-    assert "AT+QVERSION: no answer within" in err
+    assert "AT+QSETBAND?: no answer within" in err
 
 
 def test_a_server_that_says_nothing(joined: dict[str, str], tmp_path: Path) -> None:
@@ -576,3 +578,10 @@ def test_the_twin_starts_at_115200_as_the_module_does() -> None:
     assert url.startswith("tcp://127.0.0.1:")
     assert url.endswith("?baud=115200\n")
     assert (process.returncode, out, err) == (0, b"", b"")
+
+
+def test_a_core_that_does_not_exist_is_an_error_of_usage() -> None:
+    with start("at", "-p", "sim://", "AT", env=ENVIRONMENT | {"FCM360W_CORE": "bogus"}) as process:
+        _, err = process.communicate(None, PATIENCE)
+    assert process.returncode == Code.USAGE
+    assert err.decode() == "fcm360w: FCM360W_CORE is 'bogus': it must be 'c' or 'python'\n"

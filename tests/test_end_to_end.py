@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -257,6 +258,36 @@ def test_the_server_closes_while_the_host_sends(module: fcm360w.Module, peer: Pe
     assert peer.next().wait_for_end() == b"again"
 
 
+@pytest.mark.parametrize("mode", ["push", "buffer"])
+def test_a_writer_that_hears_of_the_end_leaves_the_reader_its_bytes(
+    quick: fcm360w.Module, peer: Peer, mode: Mode
+) -> None:
+    data = os.urandom(50_000)
+    for _ in range(5):
+        stream = quick.stream("127.0.0.1", peer.port, mode)
+        stream.settimeout(30)
+        client = peer.next()
+        ended: list[BaseException] = []
+
+        def write(stream: fcm360w.Stream = stream, ended: list[BaseException] = ended) -> None:
+            try:
+                while True:
+                    stream.sendall(bytes(1000))
+            except fcm360w.PeerClosed as error:
+                ended.append(error)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        client.wait_for(3000)
+        client.send(data)
+        client.link.shutdown(socket.SHUT_WR)
+        assert receive(stream, len(data)) == data
+        with pytest.raises(fcm360w.PeerClosed):
+            stream.recv(1)
+        writer.join(30)
+        assert len(ended) == 1
+
+
 @pytest.mark.parametrize("line", [b"21.53,40.2\r\n", b"ab\r", b"\r"])
 def test_lines_under_way_when_the_server_closes_run_as_commands_and_are_not_taken_for_payload(
     twin_url: tuple[Twin, str], peer: Peer, line: bytes
@@ -360,7 +391,7 @@ def test_a_host_that_died_at_the_prompt_leaves_a_module_that_can_be_woken(peer: 
             while answers.read(1) != b">":
                 pass
         with fcm360w.open(twin.urls[0], escape=POLICY) as module:
-            assert module.found == (False, (5,))
+            assert module.found == (False, (5,), False)
             assert module.run(GetVersion()).version.startswith("FCM360W")
 
 
@@ -512,3 +543,28 @@ def test_streams_in_push_mode_share_the_link(quick: fcm360w.Module, peer: Peer) 
         assert receive(stream, 5) == b"to %02d" % number
         assert quick.run(GetSent(stream.connect_id)).total_send_length == 2
         stream.close()
+
+
+def test_a_peer_that_talks_like_a_module_is_not_taken_for_it() -> None:
+    with Twin(dialect=DIALECT, tcp=("127.0.0.1", 0)) as twin, socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = twin.urls[0].removeprefix("tcp://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as dying, dying.makefile("rb") as answers:
+            dying.sendall(b'AT+QSTAAPINFO="hall","open sesame"\r\n')
+            while b"GOT_IP" not in answers.readline():
+                pass
+            dying.sendall(b'AT+QIOPEN=5,"TCP","127.0.0.1",%d,0,2\r\n' % server.getsockname()[1])
+            while b"CONNECT" not in answers.readline():
+                pass
+        talker, _ = server.accept()
+        with talker:
+            threading.Thread(target=_talk, args=(talker,), daemon=True).start()
+            with fcm360w.open(twin.urls[0], escape=POLICY) as module:
+                assert module.found == (True, (5,), False)
+                assert module.run(GetVersion()).version.startswith("FCM360W")
+
+
+def _talk(talker: socket.socket) -> None:
+    """Answer whatever is said with OK."""
+    with contextlib.suppress(OSError):
+        while talker.recv(100):
+            talker.sendall(b"\r\nOK\r\n")

@@ -24,7 +24,7 @@ from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, TransportLo
 from fcm360w.events import Lost
 from fcm360w.module import Module, Wifi
 from fcm360w.states import State
-from fcm360w.steps import Pause, Within
+from fcm360w.steps import Pause, Until, Within
 from fcm360w.streams import Stream, writable_bytes
 from scripted import ERROR, NO_CARRIER, OK, PROMPT, answer, line
 from wired import HASTY, PATIENCE, QUICK, Peer, Worker, expect_close, expect_open, pair, wired
@@ -80,6 +80,7 @@ def test_wake() -> None:
     async def scene(module: AsyncModule, peer: Peer) -> None:
         for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE"):
             peer.on(text, OK)
+        peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"))
         assert await module.wake() == module.found
 
     play(scene)
@@ -141,6 +142,19 @@ def test_events_come_while_nobody_asks_for_anything() -> None:
     play(scene)
 
 
+def test_a_wait_lets_other_tasks_commands_pass() -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        waiting = [asyncio.create_task(module.wait(tcp.Closed, PATIENCE)) for _ in range(2)]
+        await asyncio.sleep(0)
+        peer.on("AT", OK)
+        await module.run(system.Attention())
+        assert not any(task.done() for task in waiting)
+        peer.say(line('+QIURC: "closed",3') + line('+QIURC: "closed",4'))
+        assert set(await asyncio.gather(*waiting)) == {tcp.Closed(3), tcp.Closed(4)}
+
+    play(scene)
+
+
 # ---- cancellation
 
 
@@ -174,8 +188,8 @@ def test_a_cancelled_wait_costs_nothing() -> None:
 
 def test_a_task_cancelled_in_the_queue_makes_way() -> None:
     async def scene(module: AsyncModule, peer: Peer) -> None:
-        first = asyncio.create_task(module.wait(tcp.Closed, PATIENCE))
-        second = asyncio.create_task(module.wait(tcp.Closed, PATIENCE))
+        first = asyncio.create_task(module.run(iter(Until(tcp.Closed, PATIENCE))))
+        second = asyncio.create_task(module.run(iter(Until(tcp.Closed, PATIENCE))))
         third = asyncio.create_task(module.run(system.Attention()))
         await asyncio.sleep(0)
         peer.on("AT", OK)
@@ -264,6 +278,41 @@ def test_a_false_alarm_is_seen_through_though_its_task_is_cancelled() -> None:
     play(scene)
 
 
+def test_a_cancelled_receive_in_buffer_mode_loses_nothing() -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        expect_open(peer, 0)
+        stream = await module.stream("h", 80, "buffer")
+        peer.say(b'\r\n+QIURC: "recv",0\r\n')
+        task = asyncio.create_task(stream.recv(9))
+        await heard(peer, b"AT+QIRD=0,1500\r\n")
+        task.cancel()
+        peer.say(b"\r\n+QIRD: 5\r\nhello\r\n" + OK)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await stream.recv(9) == b"hello"
+        assert state(module) is State.COMMAND
+
+    play(scene)
+
+
+@pytest.mark.parametrize("mode", ["push", "transparent"])
+def test_a_cancelled_opening_frees_the_id(mode: Any) -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        peer.on("AT+QISTATE", OK)
+        task = asyncio.create_task(module.stream("h", 80, mode))
+        await heard(peer, b"AT+QIOPEN")
+        peer.on("AT", OK, always=True)
+        peer.on("AT+QICLOSE=0,1", OK)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await heard(peer, b"AT+QICLOSE=0,1\r\n")
+        assert state(module) is State.COMMAND
+        assert not module._streams
+
+    play(scene)
+
+
 def test_a_cancelled_close_can_be_done_again() -> None:
     async def scene(module: AsyncModule, peer: Peer) -> None:
         expect_open(peer, 2)
@@ -273,11 +322,30 @@ def test_a_cancelled_close_can_be_done_again() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert module._streams == [stream]
         peer.on("AT", OK, always=True)
         expect_close(peer, 0)
         assert (await stream.close()).acknowledged == 0
+        assert not module._streams
 
     play(scene)
+
+
+def test_a_close_that_fails_is_done_again_by_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    with wired() as (module, peer):
+        stream = opened(peer, module, "push")
+
+        def fail(seconds: float) -> Any:
+            raise CommandTimeout("AT+QICLOSE=0,10", 11.0)
+
+        with monkeypatch.context() as patch, pytest.raises(CommandTimeout):
+            patch.setattr(stream._channel, "close", fail)
+            stream.close()
+        assert module._streams == [stream]
+        expect_close(peer, 0)
+        module.close()
+        assert stream.report
+        assert not module._streams
 
 
 class Jumping:
@@ -543,6 +611,33 @@ def test_send_any_buffer() -> None:
             stream.sendall(data)
         peer.until(lambda: len(peer.got) == 10)
         assert peer.got == b"abcdefghij"
+
+
+@pytest.mark.parametrize("data", [np.zeros((4, 4))[:, :2], np.zeros((0, 4))])
+def test_buffers_that_cannot_be_sent(data: Any) -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        expect_open(peer, 2)
+        with pytest.raises(UsageError, match="empty, not contiguous"):
+            await (await module.stream("h", 80)).sendall(data)
+
+    play(scene)
+    with wired() as (module, peer), pytest.raises(UsageError, match="empty, not contiguous"):
+        opened(peer, module).sendall(data)
+
+
+def test_a_negative_size() -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        expect_open(peer, 2)
+        with pytest.raises(UsageError, match="not -1"):
+            await (await module.stream("h", 80)).recv(-1)
+
+    play(scene)
+    with wired() as (module, peer):
+        stream = opened(peer, module)
+        with pytest.raises(UsageError, match="not -1"):
+            stream.recv(-1)
+        with pytest.raises(UsageError, match="not -1"):
+            stream.recv_into(bytearray(4), -1)
 
 
 def test_timeouts_of_a_stream() -> None:

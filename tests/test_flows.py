@@ -21,6 +21,7 @@ from scripted import CONNECT, ERROR, NO_CARRIER, OK, World, answer, cut_at, each
 POLICY = EscapePolicy()
 GUARD = POLICY.guard_after
 SOCKET = '+QISTATE: {},"TCP","10.0.0.9",8009,49152,2,{},0,"uart1"'
+VERSION = answer("+QVERSION: FCM360W")
 CLOSED = line('+QIURC: "closed",0')
 
 
@@ -40,6 +41,7 @@ def escapes(world: World) -> list[float]:
 
 def quiet(world: World, *lines: str) -> None:
     """The second half of a wake-up, without incident."""
+    world.on("AT+QVERSION", VERSION)
     world.on("ATE0", OK)
     world.on("AT+QECHO=0", OK)
     world.on("AT+QISTATE", answer(*lines))
@@ -58,13 +60,14 @@ def test_wake_of_a_module_that_answers() -> None:
     world.on("AT", OK)
     quiet(world)
     assert wake(world) == start.Found(False, ())
-    assert world.sent == b"AT\r\nATE0\r\nAT+QECHO=0\r\nAT+QISTATE\r\n"
+    assert world.sent == b"AT\r\nAT+QVERSION\r\nATE0\r\nAT+QECHO=0\r\nAT+QISTATE\r\n"
     assert world.now < begin + 0.1
 
 
 def test_wake_strips_the_echo() -> None:
     world = World()
     world.on("AT", b"AT\r" + OK)
+    world.on("AT+QVERSION", VERSION)
     world.on("ATE0", b"ATE0\r" + ERROR)
     world.on("AT+QECHO=0", b"AT+QECHO=0\r" + OK)
     world.on("AT+QISTATE", OK)
@@ -77,6 +80,7 @@ def test_wake_strips_the_echo() -> None:
 def test_neither_way_to_switch_the_echo_must_succeed(first: bytes, second: bytes) -> None:
     world = World()
     world.on("AT", OK)
+    world.on("AT+QVERSION", VERSION)
     world.on("ATE0", first)
     world.on("AT+QECHO=0", second)
     world.on("AT+QISTATE", OK)
@@ -95,6 +99,7 @@ def test_wake_frees_the_sockets_of_an_earlier_owner() -> None:
 def test_wake_of_a_module_that_cannot_list_sockets() -> None:
     world = World()
     world.on("AT", OK)
+    world.on("AT+QVERSION", VERSION)
     world.on("ATE0", OK)
     world.on("AT+QECHO=0", OK)
     world.on("AT+QISTATE", ERROR)
@@ -169,6 +174,63 @@ def test_wake_cut_anywhere(offset: int) -> None:
     quiet(world, SOCKET.format(3, 3))
     world.on("AT+QICLOSE=3,10", OK)
     assert wake(world) == start.Found(True, (3,))
+
+
+@pytest.mark.parametrize("version", [OK, ERROR, b"", line("chatter") + VERSION, b"\r\n+QVERSION FCM\r\n" + OK])
+def test_an_ok_that_a_peer_may_have_sent_is_not_believed(version: bytes) -> None:
+    world = World()
+    world.on("AT", OK)
+    world.on("AT+QVERSION", version)
+    world.on(b"+++", (GUARD + 0.02, OK))
+    world.on("AT", OK)
+    quiet(world, SOCKET.format(0, 0))
+    world.on("AT+QICLOSE=0,10", OK)
+    assert wake(world) == start.Found(True, (0,))
+
+
+@pytest.mark.parametrize("known", [line("ready"), line('+QSTASTAT: "GOT_IP"'), line('+QIURC: "recv",5,5') + b"hello"])
+def test_what_a_module_says_of_itself_casts_no_doubt(known: bytes) -> None:
+    world = World()
+    world.on("AT", known + OK)
+    quiet(world)
+    assert wake(world) == start.Found()
+
+
+def test_a_second_escape_if_the_first_ok_was_payload_too() -> None:
+    world = World()
+    world.on("AT", OK)
+    world.on("AT+QVERSION", OK)
+    world.on(b"+++", (GUARD + 0.02, OK))
+    world.on("AT", line("chatter") + OK)
+    world.on("AT+QVERSION", OK)
+    world.on(b"+++", (GUARD + 0.02, OK))
+    world.on("AT", OK)
+    quiet(world)
+    assert wake(world) == start.Found(True)
+    assert len(escapes(world)) == 2
+
+
+def test_a_text_that_is_typed_is_ended() -> None:
+    world = World()
+    for _ in range(4):
+        world.on("AT")
+    world.on(b"\x1b", ERROR)
+    world.on("AT", OK)
+    quiet(world)
+    assert wake(world) == start.Found()
+    silence = [later[0] - at for (at, _), later in zip(world.writes, world.writes[1:], strict=False)]
+    assert max(silence) >= start.INPUT_LIMIT
+
+
+def test_a_payload_that_is_waited_for_without_limit_is_made_up() -> None:
+    world = World()
+    for _ in range(5):
+        world.on("AT")
+    world.on(b"\r\n" * 700, line("SEND OK"))
+    world.on("AT", OK)
+    quiet(world, SOCKET.format(0, 0))
+    world.on("AT+QICLOSE=0,10", OK)
+    assert wake(world) == start.Found(False, (0,), filled=True)
 
 
 def test_escape_from_a_state_nobody_knows() -> None:

@@ -792,7 +792,67 @@ def test_interrupted_while_the_late_line_is_due() -> None:
     assert tcp.Opened(3, 0) in world.events()
 
 
+def test_after_an_interrupt_before_the_prompt_silence_comes_before_any_probe() -> None:
+    """A probe would be taken for the payload, and go to the peer."""
+    world = World()
+    world.on("AT+QISEND=3,5", (0.02, PROMPT), (start.INPUT_LIMIT - 0.5, ERROR))
+    driver = world.start(perform(world.link, tcp.Send(3, b"hello")))
+    world.wait(0.005)
+    driver.cancel(Interrupt())
+    begin = world.now
+    world.forget()
+    world.on("AT", OK)
+    world.on("AT+QISEND=4,0", answer("+QISEND: 7,7,0"))
+    assert world.run(tcp.GetSent(4)) == tcp.Sent(7, 7, 0)
+    assert world.writes[0][0] >= begin + start.INPUT_LIMIT
+    assert not world.link.owing
+
+
+def test_an_interrupt_after_the_payload_was_sent_costs_no_silence() -> None:
+    world = World()
+    world.on("AT+QISEND=3,5", PROMPT)
+    world.on(b"hello")
+    driver = world.start(perform(world.link, tcp.Send(3, b"hello")))
+    world.wait(0.005)
+    world.wait(0.1)
+    assert world.sent.endswith(b"hello")
+    driver.cancel(Interrupt())
+    begin = world.now
+    world.on("AT", line("SEND OK") + OK)
+    world.on("AT+QISTATE", OK)
+    world.run(tcp.ListSockets())
+    assert world.now < begin + 1.0
+
+
+@pytest.mark.parametrize("end", [b"\x1b", b"\r\n" * 700])
+def test_a_prompt_without_a_limit_is_ended_by_force(end: bytes) -> None:
+    world = World()
+    driver = world.start(perform(world.link, tcp.Send(3, b"hello")))
+    world.wait(0.1)
+    driver.cancel(Interrupt())
+    world.on(end, ERROR)
+    world.on("AT", OK)
+    world.on("AT+QISTATE", OK)
+    world.run(tcp.ListSockets())
+    assert world.link.state is State.COMMAND
+
+
 # ---- order
+
+
+def test_a_deadline_holds_in_the_queue_too() -> None:
+    def pauses() -> Any:
+        yield Pause(5.0)
+
+    world = World()
+    first = world.start(perform(world.link, pauses()))
+    second = world.start(perform(world.link, system.Attention(), deadline=world.now + 1.0))
+    begin = world.now
+    with pytest.raises(TimeoutError):
+        world.finish(second)
+    assert begin + 1.0 <= world.now < begin + 2.0
+    world.finish(first)
+    assert world.sent == b""
 
 
 def test_flows_run_in_the_order_they_were_asked_for() -> None:
@@ -954,6 +1014,20 @@ def test_the_trace_shows_the_wire_and_no_secret() -> None:
         "> (5 bytes of payload)",
         "< SEND OK",
     ]
+
+
+@pytest.mark.parametrize("before", ["", "half"])
+def test_a_late_echo_tells_no_secret(before: str) -> None:
+    world = World()
+    lines = traced(world)
+    secret = 'AT+QSTAAPINFO="hall","geheim-4711"'
+    with pytest.raises(CommandTimeout):
+        world.run(wifi.Join("hall", "geheim-4711"))
+    world.on("AT", f"{before}{secret}\r".encode() + OK)
+    world.run(system.Attention(), trusting=True)
+    told = world.events()
+    assert "geheim" not in f"{lines} {told}"
+    assert told == ([Unparsed('halfAT+QSTAAPINFO="hall","***"')] if before else [])
 
 
 def test_errors_of_a_command_with_a_secret_do_not_tell_it() -> None:

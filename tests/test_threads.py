@@ -19,6 +19,7 @@ from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, TransportLost
 from fcm360w.events import Lost
 from fcm360w.module import Module
+from fcm360w.pending import Exchange
 from fcm360w.steps import Pause, Until, Within
 from fcm360w.threads import Waiters
 from scripted import ERROR, OK, PROMPT, answer, line
@@ -216,6 +217,7 @@ def test_wake() -> None:
     with wired() as (module, peer):
         for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE"):
             peer.on(text, OK)
+        peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"))
         assert module.wake() == module.found
         assert not module.found.data_mode
 
@@ -476,13 +478,101 @@ def test_loss_reaches_sender_and_receiver() -> None:
         assert [type(event.row) for event in module.events()] == [Lost]
 
 
+def watched_waits(module: Module) -> threading.Semaphore:
+    """Released when a thread begins to wait; of a port without a descriptor, more than once."""
+    begun, wait, seen = threading.Semaphore(0), module._waiters.wait, set[int]()
+
+    def watched(reading: bool, writing: bool, seconds: float | None) -> tuple[bool, bool]:
+        if threading.get_ident() not in seen:
+            seen.add(threading.get_ident())
+            begun.release()
+        return wait(reading, writing, seconds)
+
+    module._waiters.wait = watched  # type: ignore[method-assign]
+    return begun
+
+
+def test_a_wait_lets_the_commands_of_others_pass() -> None:
+    with wired() as (module, peer):
+        waiting = watched_waits(module)
+        workers = [Worker(lambda: module.wait(tcp.Closed, PATIENCE)) for _ in range(2)]
+        for _ in workers:
+            assert waiting.acquire(timeout=PATIENCE)
+        peer.on("AT", OK)
+        module.run(system.Attention())
+        assert all(worker.is_alive() for worker in workers)
+        peer.say(line('+QIURC: "closed",3') + line('+QIURC: "closed",4'))
+        assert {worker.result() for worker in workers} == {tcp.Closed(3), tcp.Closed(4)}
+
+
+def test_events_reads_what_has_come() -> None:
+    with wired() as (module, peer):
+        peer.say(line('+QIURC: "closed",3'))
+        assert [event.row for event in module.events()] == [tcp.Closed(3)]
+        assert module.events() == []
+
+
+def test_events_beside_a_transparent_stream_leave_it_its_payload() -> None:
+    with wired() as (module, peer):
+        expect_open(peer, 2)
+        stream = module.stream("h", 80)
+        peer.say(b"hello")
+        assert module.events() == []
+        assert stream.recv(9) == b"hello"
+        peer.hang_up()
+        assert [type(event.row) for event in module.events()] == [Lost]
+        assert module.events() == []
+
+
+class Interrupt(BaseException):
+    """As Ctrl-C is raised in whatever waits."""
+
+
+def test_an_interrupt_waits_until_the_payload_that_is_due_is_sent() -> None:
+    with wired() as (module, peer):
+        wait, asked = module._waiters.wait, bytearray()
+
+        def interrupted(reading: bool, writing: bool, seconds: float | None) -> tuple[bool, bool]:
+            if not module._link.out and peer.lines == b"AT+QISEND=3,5\r\n" and not asked:
+                asked.append(1)
+                peer.say(PROMPT)
+                raise Interrupt
+            return wait(reading, writing, seconds)
+
+        module._waiters.wait = interrupted  # type: ignore[method-assign]
+        peer.on(b"AT+QISEND=3,5\r\n", b"\r\n")
+        peer.on(b"hello", line("SEND OK"))
+        with pytest.raises(Interrupt):
+            module.run(tcp.Send(3, b"hello"))
+        assert peer.lines == b"AT+QISEND=3,5\r\nhello"
+        assert asked
+        peer.on("AT", OK)
+        module.run(system.Attention())
+
+
+def test_an_interrupt_outlives_the_error_of_the_command_it_waited_for() -> None:
+    with wired() as (module, _):
+        wait, asked = module._waiters.wait, bytearray()
+
+        def interrupted(reading: bool, writing: bool, seconds: float | None) -> tuple[bool, bool]:
+            if not module._link.out and isinstance(module._link.pending, Exchange) and not asked:
+                asked.append(1)
+                raise Interrupt
+            return wait(reading, writing, seconds)
+
+        module._waiters.wait = interrupted  # type: ignore[method-assign]
+        with pytest.raises(Interrupt):
+            module.run(Within(tcp.Send(3, b"hello"), 0.05))
+        assert asked
+
+
 @pytest.mark.parametrize("descriptor", [True, False])
 def test_close_wakes_those_who_wait(descriptor: bool) -> None:
     with wired(descriptor) as (module, _):
-        queue = module._link.queue = Watched()
+        waiting = watched_waits(module)
         workers = [Worker(lambda: module.wait(tcp.Closed, PATIENCE)) for _ in range(2)]
         for _ in workers:
-            assert queue.joined.acquire(timeout=PATIENCE)
+            assert waiting.acquire(timeout=PATIENCE)
         module.close()
         for worker in workers:
             with pytest.raises(TransportLost, match="closed"):

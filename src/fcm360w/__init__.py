@@ -22,12 +22,12 @@ from fcm360w.errors import (
     TransportUnavailable,
     UsageError,
 )
-from fcm360w.module import Module, open
 from fcm360w.steps import EscapePolicy, Until
-from fcm360w.streams import Stream
 
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule, AsyncStream, open_async
+    from fcm360w.module import Module, open
+    from fcm360w.streams import Stream
 
 __version__ = "0.1.0"
 
@@ -52,13 +52,21 @@ __all__ = [
     "open_async",
 ]
 
-_ASYNC = {"AsyncModule", "AsyncStream", "open_async"}
+_WHERE = {
+    "AsyncModule": "aio",
+    "AsyncStream": "aio",
+    "open_async": "aio",
+    "Module": "module",
+    "open": "module",
+    "Stream": "streams",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """The asyncio half is imported when it is first named, since asyncio takes longer to import than all the rest."""
-    if name not in _ASYNC:
+    """What needs a core or asyncio is imported when it is first named: it takes its time, and a core may be missing."""
+    if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from fcm360w import aio
+    from importlib import import_module
 
-    return getattr(aio, name)
+    value = globals()[name] = vars(import_module(f"{__name__}.{_WHERE[name]}"))[name]
+    return value

@@ -10,25 +10,26 @@ from importlib import import_module
 from typing import cast
 
 from ._contract import Core
+from .errors import CoreUnavailable
 
 VARIABLE = "FCM360W_CORE"
 
 
 def load(name: str) -> Core:
-    """Import a core by name, `c` or `python`.  Raises ImportError."""
+    """Import a core by name, `c` or `python`.  CoreUnavailable for another name, ImportError if missing."""
     modules = {"c": "._native", "python": "._fallback"}
     if name not in modules:
-        raise ImportError(f"{VARIABLE} is {name!r}: it must be 'c' or 'python'")
+        raise CoreUnavailable(f"{VARIABLE} is {name!r}: it must be 'c' or 'python'")
     return cast(Core, import_module(modules[name], __package__).core)
 
 
 def choose(wanted: str | None) -> tuple[str, Core]:
-    """The core asked for, or the best there is.  Raises ImportError if the one asked for is missing."""
+    """The core asked for, or the best there is.  CoreUnavailable if the one asked for is missing."""
     if wanted:
         try:
             return wanted, load(wanted)
         except ModuleNotFoundError as missing:
-            raise ImportError(
+            raise CoreUnavailable(
                 f"{VARIABLE}={wanted}, but the compiled module {missing.name} is not installed: install a wheel for"
                 f" this platform, or a C compiler and the package from source, or unset {VARIABLE}"
             ) from missing

@@ -16,10 +16,10 @@ from fcm360w.events import Event
 from fcm360w.flows import start, wifi
 from fcm360w.module import READ_SIZE, check_mode, new_link
 from fcm360w.ports import Port, open_port
-from fcm360w.steps import EscapePolicy, Until
-from fcm360w.streams import CLOSE_WAIT, writable_bytes
+from fcm360w.steps import EscapePolicy
+from fcm360w.streams import CLOSE_WAIT, flat, sized, writable_bytes
 from fcm360w.threads import IDLE_SLICE
-from fcm360w.turns import Turn, Turned, Turns, earlier, perform
+from fcm360w.turns import Turn, Turned, Turns, earlier, perform, wait
 from fcm360w.wire import Flow, Reply
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class AsyncModule:
 
     async def wait(self, kind: type[E], timeout: float) -> E | None:
         """As Module.wait."""
-        return await self.drive(perform(self._link, Until(kind, timeout), trusting=True))
+        return await self.drive(wait(self._link, kind, timeout))
 
     async def events(self) -> AsyncIterator[Event]:
         """Unsolicited lines and incidents as they come, until the port is lost or closed."""
@@ -155,6 +155,10 @@ class AsyncModule:
                 raise cancelled from None
             result: R = stop.value
             return result
+        except Exception as error:
+            if cancelled:
+                raise cancelled from error
+            raise
         finally:
             self._notify()
 
@@ -296,7 +300,7 @@ class AsyncStream:
 
     async def sendall(self, data: Buffer) -> None:
         """As Stream.sendall."""
-        await self._module.drive(self._channel.send(memoryview(data).cast("B"), self._deadline()))
+        await self._module.drive(self._channel.send(flat(data), self._deadline()))
 
     async def recv_into(self, buffer: Buffer, nbytes: int = 0) -> int:
         """As Stream.recv_into."""
@@ -305,7 +309,7 @@ class AsyncStream:
 
     async def recv(self, size: int) -> bytes:
         """As Stream.recv."""
-        buffer = bytearray(size)
+        buffer = sized(size)
         count = await self.recv_into(buffer)
         return bytes(memoryview(buffer)[:count])
 
@@ -314,7 +318,8 @@ class AsyncStream:
         try:
             return await self._module.drive(self._channel.close(wait))
         finally:
-            self._module.forget(self)
+            if self._channel.report:
+                self._module.forget(self)
 
     def _deadline(self) -> float | None:
         return None if self._timeout is None else self._module.clock() + self._timeout

@@ -6,9 +6,22 @@ is a command with a counted payload, other commands and sockets go on beside it.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Literal, NamedTuple
 
-from fcm360w.commands.tcp import MAX_READ, MAX_SEND, Access, Closed, Data, Read, Received, Send, Sent
+from fcm360w.commands.tcp import (
+    MAX_READ,
+    MAX_SEND,
+    Access,
+    Closed,
+    Data,
+    GetReceiveCount,
+    Read,
+    ReceiveCount,
+    Received,
+    Send,
+    Sent,
+)
 from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, UsageError
 from fcm360w.escape import Verdict
 from fcm360w.events import Event
@@ -17,7 +30,7 @@ from fcm360w.flows.sockets import close, connect, explained, settle
 from fcm360w.link import Link
 from fcm360w.states import STREAMING, State
 from fcm360w.steps import Pause, Steps
-from fcm360w.turns import Turn, Turns, earlier, perform, shielded
+from fcm360w.turns import Turn, Turns, earlier, freed, perform, shielded
 
 Mode = Literal["transparent", "push", "buffer"]
 ACCESS: dict[Mode, Access] = {
@@ -202,7 +215,7 @@ class Commanded(Channel):
         self.inbox = bytearray()
         self.inbox_high_water = 0
         self.dropped = 0
-        self._waiting = False
+        self._waiting = self._reading = self._interrupted = self._at_most = False
         link.sinks.append(self.take)
 
     def detach(self) -> None:
@@ -227,12 +240,15 @@ class Commanded(Channel):
 
     def _take_data(self, row: Received) -> None:
         self._waiting = True
-        if row.data is None:
-            return
+        if row.data is not None:
+            self._keep(row.data)
+
+    def _keep(self, data: bytes) -> None:
+        """Into the inbox as far as there is room; nothing after what was dropped, lest the gap move."""
         room = 0 if self.dropped else max(0, PUSH_INBOX - len(self.inbox))
-        self.dropped += max(0, len(row.data) - room)
-        self.inbox += row.data[:room]
-        self.received += len(row.data)
+        self.dropped += max(0, len(data) - room)
+        self.inbox += data[:room]
+        self.received += len(data)
         self.inbox_high_water = max(self.inbox_high_water, len(self.inbox))
 
     def receive_into(self, buffer: memoryview, deadline: float | None) -> Turns[int]:
@@ -240,37 +256,78 @@ class Commanded(Channel):
             if self.inbox:
                 return self._take_into(buffer)
             if self.dropped:
-                dropped, self.dropped = self.dropped, 0
-                raise Overrun(f"{dropped} bytes of pushed data were dropped: nobody read them; use buffer mode")
+                raise self._overrun()
             self._check()
             if self._waiting and not self.push:
-                yield from self._fetch()
+                yield from self._fetch(deadline)
                 continue
             if self.ended:
-                raise (yield from self._peer_closed())
+                error = yield from self._peer_closed()
+                if self.inbox or self.dropped:
+                    continue
+                raise error
             yield Turn(deadline=deadline)
             if not (self.inbox or self.ended or (self._waiting and not self.push)):
                 self._expired(deadline, "receiving")
 
-    def _fetch(self) -> Turns[None]:
-        """Read what the module holds.  It announces data once, so reading goes on until there are none."""
-        self._waiting = False
-        if self.report:
-            return
-        try:
-            data: Data = yield from perform(self.link, explained(Read(self.connect_id, MAX_READ)))
-        except BaseException:
-            self._waiting = True
-            raise
-        self.inbox += data.data
-        self.received += len(data.data)
-        self._waiting = self._waiting or bool(data.data)
-        self.inbox_high_water = max(self.inbox_high_water, len(self.inbox))
+    def _overrun(self) -> Overrun:
+        dropped, self.dropped = self.dropped, 0
+        if self.push:
+            return Overrun(f"{dropped} bytes of pushed data were dropped: nobody read them; use buffer mode")
+        limit, self._at_most = "up to " if self._at_most else "", False
+        return Overrun(f"{limit}{dropped} bytes are missing here: a read was interrupted, or more came than is kept")
 
-    def _drain(self) -> Turns[None]:
-        """The socket is about to be closed: fetch what a reader may still want."""
-        while self._waiting and not self.push and len(self.inbox) < PUSH_INBOX:
-            yield from self._fetch()
+    def _fetch(self, deadline: float | None) -> Turns[None]:
+        """Read what the module holds.  What a task has read is in the inbox before its cancellation ends it."""
+        yield from shielded(perform(self.link, self._read(), deadline=deadline), lambda: self._reading)
+        yield Turn(deadline=self.link.now)
+
+    def _read(self) -> Steps[None]:
+        """One read, unless another made it superfluous.  The module announces data once: read until there are none."""
+        if self.report or not self._waiting:
+            self._waiting = False
+            return
+        if self._interrupted:
+            yield from self._account()
+            if self.dropped:
+                return
+        self._waiting, self._reading = False, True
+        try:
+            data: Data = yield from explained(Read(self.connect_id, MAX_READ))
+        except CommandError as error:
+            self.ended = self.ended or error.code == CLOSED_CODE
+            self._waiting = not self.ended
+            if not self.ended:
+                raise
+        except BaseException:
+            self._waiting = self._interrupted = True
+            raise
+        else:
+            self._waiting = self._waiting or bool(data.data)
+            self._keep(data.data)
+        finally:
+            self._reading = False
+
+    def _account(self) -> Steps[None]:
+        """Whether a read that was interrupted took bytes along: the module has counted them, this side has not."""
+        try:
+            count: ReceiveCount = yield from GetReceiveCount(self.connect_id)
+            missing = max(0, count.have_read_length - self.received)
+            self.received += missing
+        except CommandError:
+            missing, self._at_most = MAX_READ, True
+        self._interrupted = False
+        self.dropped += missing
+
+    def _peer_closed(self) -> Turns[PeerClosed]:
+        yield from shielded(perform(self.link, self._last()), lambda: self._reading)
+        return (yield from super()._peer_closed())
+
+    def _last(self) -> Steps[Report]:
+        """Fetch what a reader may still want before the socket is closed.  What the inbox cannot hold is counted."""
+        while self._waiting and not self.push and not self.report:
+            yield from self._read()
+        return (yield from self._finish(0.0))
 
     def _take_into(self, buffer: memoryview) -> int:
         count = min(len(buffer), len(self.inbox))
@@ -282,22 +339,22 @@ class Commanded(Channel):
         pause = 0.02
         while data:
             if self.ended:
-                yield from self._drain()
                 raise (yield from self._peer_closed())
             self._check()
             piece = bytes(data[:MAX_SEND])
-            if (yield from self._send_piece(piece)):
+            if (yield from self._send_piece(piece, deadline)):
                 data, pause = data[len(piece) :], 0.02
                 self.sent += len(piece)
             else:
-                yield from perform(self.link, _wait(pause))
+                yield from perform(self.link, _wait(pause), deadline=deadline)
                 pause = min(pause * 2, 0.5)
             if data and not self.ended:
                 self._expired(deadline, "sending")
 
-    def _send_piece(self, piece: bytes) -> Turns[bool]:
+    def _send_piece(self, piece: bytes, deadline: float | None) -> Turns[bool]:
+        command = explained(Send(self.connect_id, piece))
         try:
-            return (yield from perform(self.link, explained(Send(self.connect_id, piece))))
+            return (yield from perform(self.link, command, deadline=deadline))
         except CommandError as error:
             if error.code != CLOSED_CODE and not self.ended:
                 raise
@@ -309,21 +366,32 @@ class Commanded(Channel):
 
 
 def open_channel(link: Link, host: str, port: int, mode: Mode) -> Turns[Channel]:
-    """Open a socket as a stream.  What comes in one burst with the opening is the stream's already."""
-    if mode == "transparent":
-        return Transparent(link, (yield from perform(link, connect(host, port, ACCESS[mode]))))
+    """Open a socket as a stream.  What comes in one burst with the opening is the stream's already.
+
+    If it is interrupted, the id is freed before that is told, which takes seconds if the module must be asked where
+    it is; one that does not say is asked again before the next command.
+    """
     made: list[Commanded] = []
+    undoing: list[int] = []
 
     def claim(connect_id: int) -> None:
-        made.append(Commanded(link, connect_id, mode == "push"))
+        if mode != "transparent":
+            made.append(Commanded(link, connect_id, mode == "push"))
+
+    def undo(connect_id: int) -> Steps[None]:
+        undoing.append(connect_id)
+        link.unclosed.add(connect_id)
+        with contextlib.suppress(CommandError, CommandTimeout):
+            yield from freed(link)
 
     try:
-        yield from perform(link, connect(host, port, ACCESS[mode], claim=claim))
+        opening = connect(host, port, ACCESS[mode], claim=claim, undo=undo)
+        connect_id = yield from shielded(perform(link, opening), lambda: bool(undoing))
     except BaseException:
         for channel in made:
             channel.detach()
         raise
-    return made[0]
+    return made[0] if made else Transparent(link, connect_id)
 
 
 def _wait(seconds: float) -> Steps[None]:

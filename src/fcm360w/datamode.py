@@ -17,7 +17,7 @@ from fcm360w.steps import EscapePolicy
 INBOX = 1 << 20
 
 # Bytes that are under way when the peer closes run as commands in the module, and every line end among them brings an
-# ERROR.  So many of the module's lines may follow NO CARRIER that all but the last are set aside, and the suspicion stays.
+# ERROR.  However many of the module's lines follow NO CARRIER, the suspicion stays; all but the last are set aside.
 ASIDE = 1024
 Buffer = bytes | bytearray | memoryview
 

@@ -46,6 +46,10 @@ class UsageError(FCM360WError, ValueError):
     """The call makes no sense, whatever the module would say."""
 
 
+class CoreUnavailable(UsageError, ImportError):
+    """The environment asks for a core that does not exist or is not installed."""
+
+
 class ProtocolError(FCM360WError):
     """The wire made no sense: not what the manual allows at this point."""
 

@@ -28,6 +28,9 @@ BITS_PER_BYTE = 10
 
 # The most that a driver and an adapter hold between a write and the wire: what was written earlier has left.
 DRIVER_QUEUE = 64 * 1024
+
+# An echo may be late: so many lines that were sent last are known again.
+ECHOES = 32
 Sink = Callable[[Event], bool]
 
 _RULES = list(commands.RULES.values())
@@ -41,7 +44,8 @@ class Link:
 
     Whoever moves the bytes may listen: `stuck` asks whether bytes that were written are still on this side, `moved`
     says that the next in `queue` may go on, `trace` is told each line and its direction, secrets masked.  `news` is set
-    when a step is done: there may be nothing more to wait for.
+    when a step is done: there may be nothing more to wait for.  `owing`: a command has asked for a payload that was not
+    sent, so a module may wait for it.  `foreign` counts what no module says.
     """
 
     def __init__(self, now: float, policy: EscapePolicy | None = None, baud: int | None = None) -> None:
@@ -60,6 +64,11 @@ class Link:
         self.queue: deque[object] = deque()
         self.news = False
         self.received = self.written = self.commands = self.unparsed = 0
+        self.owing = False
+        self.foreign = 0
+        self.unclosed: set[int] = set()  # sockets whose opening was interrupted, and nobody owns
+        self._said: deque[str] = deque(maxlen=ECHOES)
+        self._secrets: deque[tuple[str, str]] = deque(maxlen=ECHOES)
         self._byte_time = BITS_PER_BYTE / baud if baud else 0.0
         self._framer = Framer(_RULES, max_line=MAX_LINE)
         self._framer.armed = _UNASKED
@@ -94,6 +103,13 @@ class Link:
         """Whether a prompt was expected; it is no longer."""
         wanted, self._framer.want_prompt = self._framer.want_prompt, False
         return wanted
+
+    def remember(self, text: str, masked: str) -> None:
+        """A line is about to be sent, which may come back."""
+        if text not in self._said:
+            self._said.append(text)
+        if text != masked and (text, masked) not in self._secrets:
+            self._secrets.append((text, masked))
 
     def wire_time(self, count: int) -> float:
         """Seconds that a command of `count` bytes and an answer spend on the wire at most."""
@@ -215,7 +231,9 @@ class Link:
 
     def _on_line(self, chunk: bytes, rule: int, now: float) -> None:
         text = decode(chunk)
-        echo = isinstance(self.pending, Exchange) and text == self.pending.text
+        echo = text in self._said
+        for said, masked in self._secrets:
+            text = text.replace(said, masked)
         if not echo:
             self.say("<", text)
         if rule not in (NO_RULE, _CONNECT):
@@ -255,6 +273,7 @@ class Link:
     def _emit(self, row: Reply, now: float) -> None:
         """Every sink hears of an event; if none takes it, and the step in progress does not, it is queued."""
         event = Event(now, row)
+        self.foreign += isinstance(row, Unparsed | Overlong | Stray)
         taken = [sink(event) for sink in self.sinks]
         if not any(taken) and not (self.pending and not self.pending.done and self.pending.notice(self, row)):
             self.events.put(event)

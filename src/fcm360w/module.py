@@ -16,10 +16,10 @@ from fcm360w.events import Event
 from fcm360w.flows import start, wifi
 from fcm360w.link import Link
 from fcm360w.ports import CountsOutput, Port, open_port
-from fcm360w.steps import EscapePolicy, Until
+from fcm360w.steps import EscapePolicy
 from fcm360w.streams import Stream
 from fcm360w.threads import Waiters, writable
-from fcm360w.turns import Turn, Turned, Turns, earlier, perform
+from fcm360w.turns import Turn, Turned, Turns, earlier, events, perform, wait
 from fcm360w.wire import Flow, Reply
 
 R = TypeVar("R")
@@ -112,16 +112,15 @@ class Module:
         return self.found
 
     def wait(self, kind: type[E], timeout: float) -> E | None:
-        """Wait for an unsolicited line of a kind; one that came earlier and was not taken counts.  None: it did not."""
-        return self.drive(perform(self._link, Until(kind, timeout), trusting=True))
+        """Wait for an unsolicited line of a kind; one that came earlier and was not taken counts.  None: it did not.
+
+        Commands of other threads go on meanwhile.  Of several that wait for the same line one gets it.
+        """
+        return self.drive(wait(self._link, kind, timeout))
 
     def events(self) -> list[Event]:
         """Take all unsolicited lines and incidents that have come and nobody has taken."""
-        with self._lock:
-            taken = []
-            while event := self._link.events.take():
-                taken.append(event)
-            return taken
+        return self.drive(events(self._link))
 
     def stream(self, host: str, port: int, mode: Mode = "transparent") -> Stream:
         """Open a TCP connection as a byte stream.
@@ -171,23 +170,35 @@ class Module:
         return time.monotonic()
 
     def drive(self, turns: Turns[R]) -> R:
-        """Perform turns to their end in this thread."""
+        """Perform turns to their end in this thread.  An interrupt waits for the next turn that is not shielded."""
+        interrupt: BaseException | None = None
         with self._lock:
             self._link.tick(time.monotonic())
             try:
                 turn = next(turns)
                 while True:
                     try:
+                        if interrupt and not turn.shielded:
+                            raise interrupt
                         turned = self._turn(turn)
-                    except BaseException as error:
+                    except Exception as error:
                         turn = turns.throw(error)
+                    except BaseException as error:
+                        interrupt = error
+                        turn = turns.send(Turned()) if turn.shielded else turns.throw(error)
                     else:
                         turn = turns.send(turned)
             except StopIteration as stop:
                 result: R = stop.value
-                return result
+            except Exception as error:
+                if interrupt:
+                    raise interrupt from error
+                raise
             finally:
                 self._waiters.notify()
+        if interrupt:
+            raise interrupt
+        return result
 
     def _turn(self, turn: Turn) -> Turned:
         try:

@@ -12,7 +12,7 @@ from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, ProtocolE
 from fcm360w.escape import Marker, Verdict
 from fcm360w.parameters import ParseError, encode
 from fcm360w.states import STREAMING, Cause, State
-from fcm360w.steps import EscapePolicy, Guarded, Pause, Silence, Until, Within
+from fcm360w.steps import EscapePolicy, Foreign, Guarded, Pause, Silence, Until, Within
 from fcm360w.wire import Command, Reply
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ class Exchange(Pending):
         self.seconds = self.step.seconds if isinstance(self.step, Within) else command.timeout() + MARGIN
         self.deadline = link.now + self.seconds + link.wire_time(len(line) + len(body or b""))
         link.arm(command.arms, command.connects(), prompt=body is not None)
+        link.owing = body is not None or (link.owing and link.state is State.UNSURE)
+        link.remember(self.text, command.line(mask=True))
         link.out += line
         link.commands += 1
         link.move(Cause.SENT)
@@ -105,6 +107,7 @@ class Exchange(Pending):
     def tick(self, link: Link, now: float) -> None:
         if self.deadline is not None and now >= self.deadline:
             link.move(Cause.TIMED_OUT)
+            link.owing = link.owing or (bool(link.out) and self.command.body() is not None)
             link.out.clear()
             self.fail(link, CommandTimeout(self.command.line(mask=True), self.seconds, self.command.section()))
 
@@ -113,6 +116,7 @@ class Exchange(Pending):
         body = self.command.body()
         if body is not None:
             link.out += body
+            link.owing = False
             link.say(">", f"({len(body)} bytes of payload)")
 
     def hear(self, link: Link, text: str, data: bytes | None) -> bool:
@@ -142,6 +146,7 @@ class Exchange(Pending):
     def _refused(self, link: Link, text: str) -> None:
         number = text.partition(":")[2].strip()
         link.move(Cause.FINAL)
+        link.owing = link.owing and self.command.body() is None
         code = int(number) if number.isdigit() else None
         self.fail(link, CommandError(self.command.line(mask=True), text, code, None, self.command.section()))
 
@@ -215,6 +220,13 @@ class Pausing(Pending):
     def tick(self, link: Link, now: float) -> None:
         if self.deadline is not None and now >= self.deadline:
             self.finish(link, None)
+
+
+class Counted(Pending):
+    """Foreign: takes no time."""
+
+    def begin(self, link: Link) -> None:
+        self.finish(link, link.foreign)
 
 
 class Quiet(Pending):
@@ -302,7 +314,13 @@ class Escaping(Pending):
         self.done = True
 
 
-KINDS: dict[type, type[Pending]] = {Until: Waiting, Pause: Pausing, Silence: Quiet, Guarded: Escaping}
+KINDS: dict[type, type[Pending]] = {
+    Until: Waiting,
+    Pause: Pausing,
+    Foreign: Counted,
+    Silence: Quiet,
+    Guarded: Escaping,
+}
 
 
 def pending(step: Any) -> Pending:

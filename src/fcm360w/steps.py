@@ -74,6 +74,10 @@ class Pause(NamedTuple):
     seconds: float
 
 
+class Foreign(NamedTuple):
+    """How much has come that no module says: lines that belong to nothing, payload that belongs to nobody."""
+
+
 class Silence(NamedTuple):
     """Wait until nothing has been on its way to the module for `seconds`.
 
@@ -88,7 +92,7 @@ class Silence(NamedTuple):
 class Guarded(NamedTuple):
     """Send ``+++`` and wait out the silence after it.  The result is a Marker: OK, NO_CARRIER, or none for no answer.
 
-    Silence before it is the flow's affair.  With `last`, no answer means that where the module is is not known any more.
+    Silence before it is the flow's affair.  With `last`, no answer means that nobody knows where the module is.
     """
 
     policy: EscapePolicy

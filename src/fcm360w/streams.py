@@ -19,11 +19,29 @@ CLOSE_WAIT = 10.0
 
 def writable_bytes(buffer: Buffer, nbytes: int = 0) -> memoryview:
     """The first `nbytes` bytes, all if 0, of a buffer that may be received into.  UsageError if it may not."""
+    if nbytes < 0:
+        raise UsageError(f"nbytes is 0 or more, not {nbytes}")
     view = memoryview(buffer)
     if view.readonly or not view.c_contiguous:
         raise UsageError("recv_into needs a writable, contiguous buffer")
-    view = view.cast("B")
+    view = flat(view)
     return view[:nbytes] if nbytes else view
+
+
+def flat(buffer: Buffer) -> memoryview:
+    """The bytes of a buffer.  UsageError if they are not in one piece, or it is an array without any."""
+    view = memoryview(buffer)
+    try:
+        return view.cast("B")
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the buffer is empty, not contiguous or of a foreign format: {error}") from error
+
+
+def sized(size: int) -> bytearray:
+    """Room for `size` bytes.  UsageError if that is negative."""
+    if size < 0:
+        raise UsageError(f"recv needs a size of 0 or more, not {size}: there is no reading to the end")
+    return bytearray(size)
 
 
 class Stream:
@@ -65,8 +83,7 @@ class Stream:
         PeerClosed if the connection ended; `sent` then tells how many bytes went, its error how many are uncertain.
         A lone ``+++`` in transparent mode takes a guard time more, since it must not stand alone between silences.
         """
-        view = memoryview(data).cast("B")
-        self._module.drive(self._channel.send(view, self._deadline()))
+        self._module.drive(self._channel.send(flat(data), self._deadline()))
 
     def recv_into(self, buffer: Buffer, nbytes: int = 0) -> int:
         """Receive at least one byte into a writable buffer (any: bytearray, memoryview, numpy array); how many.
@@ -78,7 +95,7 @@ class Stream:
 
     def recv(self, size: int) -> bytes:
         """Receive at least one and at most `size` bytes.  PeerClosed at the end, not empty bytes: see makefile."""
-        buffer = bytearray(size)
+        buffer = sized(size)
         count = self.recv_into(buffer)
         return bytes(memoryview(buffer)[:count])
 
@@ -104,7 +121,8 @@ class Stream:
         try:
             return self._module.drive(self._channel.close(wait))
         finally:
-            self._module.forget(self)
+            if self._channel.report:
+                self._module.forget(self)
 
     def _deadline(self) -> float | None:
         return None if self._timeout is None else self._module.clock() + self._timeout
@@ -147,4 +165,4 @@ class StreamIO(io.RawIOBase):
 
     def write(self, data: Buffer) -> int:
         self._stream.sendall(data)
-        return len(memoryview(data).cast("B"))
+        return memoryview(data).nbytes

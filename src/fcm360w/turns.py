@@ -6,17 +6,22 @@ with its own way of waiting and its own clock, and does nothing else; all that i
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import contextlib
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeVar
 
 from fcm360w.errors import TransportLost
+from fcm360w.events import Event
+from fcm360w.flows.leave import leave
+from fcm360w.flows.sockets import close
 from fcm360w.flows.start import resync
 from fcm360w.link import Link
-from fcm360w.states import State
-from fcm360w.steps import Within
-from fcm360w.wire import Command, Flow
+from fcm360w.states import STREAMING, State
+from fcm360w.steps import Steps, Within
+from fcm360w.wire import Command, Flow, Reply
 
 R = TypeVar("R")
+E = TypeVar("E", bound=Reply)
 
 
 class Turn(NamedTuple):
@@ -70,32 +75,84 @@ def exchange(link: Link, step: Any) -> Turns[Any]:
     return pending.outcome()
 
 
-def perform(link: Link, flow: Flow[R], trusting: bool = False) -> Turns[R]:
+def perform(link: Link, flow: Flow[R], trusting: bool = False, deadline: float | None = None) -> Turns[R]:
     """Perform a flow to its result, after the flows that were there before.
 
     Unless `trusting`, the answer to a command that timed out earlier is waited for first, lest it be taken for
-    another's.
+    another's.  TimeoutError if its turn has not come by `deadline`: then nothing was sent.
     """
     ticket = object()
     link.queue.append(ticket)
     try:
         while link.queue[0] is not ticket:
-            yield Turn()
+            if deadline is not None and link.now >= deadline:
+                raise TimeoutError("waiting for other commands timed out")
+            yield Turn(deadline=deadline)
         if link.state is State.UNSURE and not trusting:
-            yield from _steps(link, resync(link.policy))
+            yield from _steps(link, resync(link.policy, link.owing))
+            link.owing = False
+        if link.unclosed and not trusting:
+            yield from _steps(link, freed(link))
         return (yield from _steps(link, flow))
     finally:
         link.queue.remove(ticket)
         link.moved()
 
 
-def shielded(turns: Turns[R]) -> Turns[R]:
-    """The same turns, of which none is to be interrupted."""
+def freed(link: Link) -> Steps[None]:
+    """Close the sockets whose opening was interrupted, wherever that left the module.
+
+    CommandTimeout if it does not answer; those that are not closed by then are remembered.
+    """
+    if link.state in STREAMING:
+        yield from leave(link.policy)
+    elif link.state is State.UNSURE:
+        yield from resync(link.policy, link.owing)
+        link.owing = False
+    for connect_id in sorted(link.unclosed):
+        yield from close(connect_id, 1)
+        link.unclosed.discard(connect_id)
+
+
+def wait(link: Link, kind: type[E], seconds: float) -> Turns[E | None]:
+    """Wait for an unsolicited line beside whatever runs; one that nobody has taken yet counts.  None: it did not come.
+
+    TransportLost if the transport is gone and no such line is left.
+    """
+    deadline = link.now + seconds
+    while True:
+        if event := link.events.take(kind):
+            assert isinstance(event.row, kind)
+            return event.row
+        link.check()
+        if link.now >= deadline:
+            return None
+        yield from _patiently(Turn(deadline=deadline))
+
+
+def events(link: Link) -> Turns[list[Event]]:
+    """All that has come, also what nobody has read off the port yet."""
+    if not link.error:
+        yield from _patiently(Turn(deadline=link.now))
+    taken = []
+    while event := link.events.take():
+        taken.append(event)
+    return taken
+
+
+def _patiently(turn: Turn) -> Turns[None]:
+    """A turn after which what came before the transport was lost is still looked at."""
+    with contextlib.suppress(TransportLost):
+        yield turn
+
+
+def shielded(turns: Turns[R], when: Callable[[], bool] = lambda: True) -> Turns[R]:
+    """The same turns, none of which is to be interrupted while `when` says so."""
     try:
         turn = next(turns)
         while True:
             try:
-                turned = yield turn._replace(shielded=True)
+                turned = yield turn._replace(shielded=turn.shielded or when())
             except BaseException as error:
                 turn = turns.throw(error)
             else:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fcm360w.commands.tcp import Access, Close, GetLastError, GetSent, ListSockets, Open, Sent, Service
-from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, UsageError
+from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, TransportLost, UsageError
 from fcm360w.steps import Pause, Steps
 from fcm360w.wire import Command
 
@@ -30,16 +30,24 @@ def explained(command: Command[R]) -> Steps[R]:
         raise CommandError(error.command, error.result, last.err, last.errcode_description, error.section) from error
 
 
+def free_id(connect_id: int) -> Steps[None]:
+    """Close a socket whose opening was given up, as far as the module answers."""
+    with contextlib.suppress(CommandError, CommandTimeout):
+        yield from Close(connect_id)
+
+
 def connect(
     host: str,
     port: int,
     access: Access,
     service: Service = Service.TCP,
     claim: Callable[[int], None] = lambda _: None,
+    undo: Callable[[int], Steps[None]] = free_id,
 ) -> Steps[int]:
     """Open a client socket under the lowest free id, which is returned, and is told to `claim` before the opening.
 
-    CommandError with the socket code if it fails; CommandTimeout, and the id freed, if nothing comes in 150 s.
+    CommandError with the socket code if it fails; CommandTimeout if nothing comes in 150 s.  Then, and whenever else
+    it ends without an answer, `undo` frees the id first.
     """
     Open(0, service, host, port, 0, access).line()
     used = {info.connect_id for info in (yield from ListSockets())}
@@ -49,9 +57,10 @@ def connect(
     claim(free)
     try:
         yield from explained(Open(free, service, host, port, 0, access))
-    except CommandTimeout:
-        with contextlib.suppress(CommandError, CommandTimeout):
-            yield from Close(free)
+    except (CommandError, TransportLost, GeneratorExit):
+        raise
+    except BaseException:
+        yield from undo(free)
         raise
     return free
 
