@@ -13,7 +13,7 @@ bool check_that(bool holds, const char *condition, const char *file, int line);
 
 /* A copy of data[0..len) whose end is the end of the mapped memory, valid until the next call
  * with the same slot (0 or 1).  At most GUARDED bytes. */
-#define GUARDED 16384
+#define GUARDED 262144
 uint8_t *guarded(int slot, const void *data, size_t len);
 
 void test_frame(void);
