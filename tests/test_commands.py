@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fcm360w
-from fcm360w.commands import CHAPTERS, RULES, UNSOLICITED, URCS, chapter, codes, rows, urc
+from fcm360w.commands import CHAPTERS, RULES, UNSOLICITED, URCS, chapter, codes, rows, urc, wifi
 from fcm360w.commands.tcp import SETTINGS
 from fcm360w.framer import Start
 from fcm360w.parameters import split
@@ -87,15 +87,21 @@ def test_secrets_are_text(row: type[Any]) -> None:
     assert all(field.type is str for field in row.fields() if field.secret)
 
 
+# The manual prints one command under two sections.
+TWICE = {wifi.SetApAddresses}
+
+
 def test_rows_are_told_apart() -> None:
     """By kind, name, key, form, and the parameters that must be there."""
 
     def signature(row: type[Any]) -> tuple[object, ...]:
-        needed = tuple((field.type, field.bounds, field.optional) for field in row.fields())
+        needed = tuple((field.type, field.bounds, field.optional, field.bare) for field in row.fields())
         return issubclass(row, Command), row.at, row.key, getattr(row, "form", ""), needed
 
     found: dict[tuple[object, ...], str] = {}
     for row in TABLE:
+        if row in TWICE:
+            continue
         other = found.setdefault(signature(row), row.__name__)
         assert other == row.__name__
 
@@ -110,13 +116,14 @@ def test_a_command_line_can_only_be_one_command(row: type[Command[Any]], data: s
     count = len(split(text))
     fits: dict[int, list[Command[Any]]] = {}
     for other in WRITTEN:
-        if other.at == row.at:
+        if other.at == row.at and (other is row or other not in TWICE):
             try:
                 parsed = other.parse(text, strict=True)
             except ValueError:
                 continue
             fits.setdefault(len(other.printed_fields()) - count, []).append(parsed)
-    assert fits[min(fits)] == [without_payload(given_row)]
+    assert without_payload(given_row) in fits[min(fits)]
+    assert len(fits[min(fits)]) == (2 if row in TWICE else 1)
 
 
 @pytest.mark.parametrize("row", COMMANDS)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fcm360w.commands import CHAPTERS, rows, system, tcp, wifi
 from fcm360w.errors import UsageError
-from fcm360w.parameters import SECRET, Field, Length, Named, Note, ParseError, Payload, Range, split
+from fcm360w.parameters import SECRET, Dotted, Field, Length, Named, Note, ParseError, Payload, Range, split
 from fcm360w.wire import Ask, Command, Get, Reply, Row, Set, Setting
 
 TABLE: list[type[Any]] = [row for chapter in CHAPTERS for row in rows(chapter)]
@@ -28,16 +28,20 @@ def values(field: Field) -> st.SearchStrategy[Any]:
     bounds = field.bounds
     if issubclass(field.type, enum.Enum):
         found: st.SearchStrategy[Any] = st.sampled_from(list(field.type))
+    elif isinstance(bounds, Dotted):
+        found = st.ip_addresses(v=4).map(str)
     elif isinstance(bounds, Range):
         found = st.integers(bounds.low, bounds.high)
     elif isinstance(bounds, Payload):
         found = st.binary(min_size=bounds.low, max_size=min(bounds.high, 40))
+    elif field.bare:
+        found = PLAIN
     elif isinstance(bounds, Length):
         found = TEXT.filter(lambda text: bounds.check(text) is None)
     elif issubclass(field.type, int):
         found = st.integers(-99, 99_999)
     else:
-        found = PLAIN if field.bare else TEXT
+        found = TEXT
     return found | st.none() if field.optional and field.default is None else found
 
 
@@ -66,6 +70,8 @@ def sample(row: type[Any], **changed: Any) -> Any:
     def simple(field: Field) -> Any:
         if issubclass(field.type, enum.Enum):
             return next(iter(field.type))
+        if isinstance(field.bounds, Dotted):
+            return "10.0.0.9"
         low = getattr(field.bounds, "low", 1)
         return low if issubclass(field.type, int) else b"x" * low if issubclass(field.type, bytes) else "a" * low
 
@@ -155,7 +161,7 @@ def test_body_is_what_follows_the_prompt() -> None:
 def bounded() -> Iterator[Any]:
     for param in each_field():
         field = param.values[1]
-        if field.bounds is not None:
+        if field.bounds is not None and not isinstance(field.bounds, Dotted):
             yield param
 
 
@@ -175,6 +181,14 @@ def test_bounds_are_told(row: type[Row], field: Field) -> None:
         assert all(part in shown for part in (row.__name__, field.names[0], f"{bounds.low}..{bounds.high}", row.ref))
 
 
+@pytest.mark.parametrize(
+    "bad", ["", "10.0.0", "10.0.0.0.9", "10.0.0.256", "10.0.0.0009", "10.0.0.x", "10.0.0.-1", "::1", "host", "1.1.1.²"]
+)
+def test_an_address_is_dotted(bad: str) -> None:
+    with pytest.raises(UsageError, match=r"pridnsaddr .* is no dotted IPv4 address \(manual 2\.1\.20\)"):
+        wifi.SetDnsServers(bad).line()
+
+
 def test_parameters_go_by_the_manuals_name() -> None:
     with pytest.raises(UsageError, match=r"^Send: send_length .*1\.\.1460 \(manual 2\.3\.5\)$"):
         tcp.Send(0, b"").line()
@@ -182,7 +196,7 @@ def test_parameters_go_by_the_manuals_name() -> None:
         tcp.Close(0, 0).line()
 
 
-TEXTS = [param for param in each_field() if issubclass(param.values[1].type, str) and param.values[1].type is str]
+TEXTS = [param for param in each_field() if param.values[1].type is str]
 
 
 @pytest.mark.parametrize(("row", "field"), TEXTS)

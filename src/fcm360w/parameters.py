@@ -64,6 +64,17 @@ class Payload(NamedTuple):
         return None if self.low <= len(value) <= self.high else f"{len(value)} bytes, outside {self.low}..{self.high}"
 
 
+class Dotted:
+    """Four numbers of 0 to 255 with dots between: an IPv4 address."""
+
+    __slots__ = ()
+
+    def check(self, value: str) -> str | None:
+        parts = value.split(".")
+        good = len(parts) == 4 and all(part.isascii() and part.isdigit() and len(part) < 4 for part in parts)
+        return None if good and max(map(int, parts)) < 256 else f"{value!r} is no dotted IPv4 address"
+
+
 class Named:
     """The manual's names of a parameter whose Python name differs; several where the manual prints alternatives."""
 
@@ -87,7 +98,8 @@ class Mark(enum.Enum):
 
 
 SECRET, BARE = Mark.SECRET, Mark.BARE
-Bounds = Range | Length | Payload
+Bounds = Range | Length | Payload | Dotted
+Address = Annotated[str, Dotted()]
 
 
 REQUIRED = object()
@@ -195,7 +207,7 @@ def read_field(name: str, hint: Any, default: object = REQUIRED) -> Field:
     return Field(
         name=name,
         type=hint,
-        bounds=next((extra for extra in extras if isinstance(extra, (Range, Length, Payload))), None),
+        bounds=next((extra for extra in extras if isinstance(extra, (Range, Length, Payload, Dotted))), None),
         optional=optional,
         default=default if optional else None,
         names=names.names if names else (name,),

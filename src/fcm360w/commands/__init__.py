@@ -27,6 +27,8 @@ UNSOLICITED = 1
 # Lines that come unasked, by name and lower-case key.
 URCS: Mapping[tuple[str, str], str] = {
     ("+QSTASTAT", ""): "wifi:StationEvent",
+    ("+QAPSTAT", ""): "wifi:ApEvent",
+    ("+QOTASTAT", ""): "system:UpgradeEvent",
     ("+QIURC", "recv"): "tcp:Received",
     ("+QIURC", "closed"): "tcp:Closed",
     ("+QIURC", "incoming"): "tcp:Incoming",

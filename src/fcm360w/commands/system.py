@@ -1,11 +1,11 @@
-"""The module itself (manual 1.2, 2.1.1 to 2.1.5): is it there, what is it, echo, restart, speed."""
+"""The module itself (manual 1.2, 2.1.1 to 2.1.6, 3.1.3): is it there, what is it, echo, restart, speed, upgrade."""
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Annotated, Self
 
-from fcm360w.parameters import BARE, Note, Range
+from fcm360w.parameters import BARE, Length, Note, Range
 from fcm360w.wire import Command, Reply
 
 
@@ -75,3 +75,28 @@ class SetBaudRate(Command[None], at="+QSETBAND", ref="2.1.5"):
 
     baud_rate: Annotated[int, Range(1200, 2_000_000, "bit/s")]
     save: Annotated[Switch, Note("W5")] = Switch.OFF
+
+
+class Upgrade(Command[None], at="+QWLANOTA", ref="2.1.6"):
+    """Fetch firmware from a URL and install it.  UpgradeEvent tells how it goes, Booted that it is done."""
+
+    url: Annotated[str, Length(1, 512)]
+
+
+class UpgradeBare(Command[None], at="+QWLANOTA", ref="2.1.6"):
+    """As Upgrade, without quotes: some firmware takes it only so (W20)."""
+
+    url: Annotated[str, Length(1, 512), BARE, Note("W20")]
+
+
+class UpgradeChange(StrEnum):
+    """How far an upgrade has come.  After the last the module restarts."""
+
+    STARTED, FETCHED, FAILED = "START_DOWNLOAD", "DOWNLOAD_SUCCEED", "DOWNLOAD_FAILED"
+    INSTALLING = "START_UPGRADE"
+
+
+class UpgradeEvent(Reply, at="+QOTASTAT", ref="3.1.3"):
+    """A firmware upgrade moved on."""
+
+    event: UpgradeChange

@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 from fcm360w.commands.codes import describe
 from fcm360w.commands.system import Switch
-from fcm360w.parameters import Named, Note, Payload, Range
+from fcm360w.parameters import Address, Named, Note, Payload, Range
 from fcm360w.wire import Command, Reply, Setting
 
 ConnectId = Annotated[int, Range(0, 11)]
@@ -230,7 +230,7 @@ class SendTo(Command[bool], at="+QISEND", ref="2.3.5", wait=15.0, final=("SEND O
 
     connect_id: ConnectId
     data: Annotated[bytes, Payload(1, MAX_SEND), Named("send_length"), Note("T22")]
-    remote_ip: str
+    remote_ip: Address
     remote_port: TcpPort
 
 
@@ -293,6 +293,31 @@ class Incoming(Reply, at="+QIURC", key="incoming", ref="3.3.4"):
 
 class IncomingFull(Reply, at="+QIURC", key="incoming full", ref="3.3.3"):
     """A client was turned away: no id is free."""
+
+
+# ---- accept, 2.3.7 --------------------------------------------------------------------------------------------------
+
+
+class Choice(IntEnum):
+    """What becomes of a client that waits."""
+
+    REJECT, ACCEPT = 0, 1
+
+
+class Accepted(Reply, at="+QIACCEPT", ref="2.3.7"):
+    """A client was let in; Incoming follows."""
+
+    incoming_socket_id: ConnectId
+    remote_addr: str
+    remote_port: int
+
+
+class Accept(Command[tuple[Accepted, ...]], at="+QIACCEPT", ref="2.3.7", test=("(0-11),(0,1),(0-11)",)):
+    """Let the oldest client in that waits at a listener, or reject it.  No line if none waits, or it is rejected."""
+
+    listener_socket_id: ConnectId
+    accept: Choice
+    incoming_socket_id: ConnectId | None = None
 
 
 # ---- modes and errors, 2.3.8 to 2.3.11 ------------------------------------------------------------------------------
