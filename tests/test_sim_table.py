@@ -18,21 +18,8 @@ from fcm360w.wire import Ask, Command, Get, Set
 load()
 COMMANDS: list[type[Command[Any]]] = [row for chapter in CHAPTERS for row in rows(chapter) if issubclass(row, Command)]
 SANS_IO = (
-    *("agenda", "board", "datamode", "dialect", "encoder", "entry", "link", "memory", "module", "parser", "radio"),
-    *("sockets", "steps", "uart"),
-)
-    "board",
-    "datamode",
-    "dialect",
-    "encoder",
-    "entry",
-    "link",
-    "module",
-    "parser",
-    "radio",
-    "sockets",
-    "steps",
-    "uart",
+    *("agenda", "board", "cable", "datamode", "dialect", "encoder", "entry", "link", "memory", "module", "parser"),
+    *("pipes", "radio", "sockets", "steps", "uart", "world"),
 )
 
 

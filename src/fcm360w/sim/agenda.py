@@ -1,0 +1,30 @@
+"""What is to happen when, by an artificial clock."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+
+__all__ = ["Agenda"]
+
+Action = Callable[[], None]
+
+
+class Agenda:
+    """Actions and their times; those of one time are carried out in the order they were planned."""
+
+    def __init__(self) -> None:
+        self._planned: list[tuple[float, int, Action]] = []
+        self._order = itertools.count()
+
+    def plan(self, at: float, action: Action) -> None:
+        heapq.heappush(self._planned, (at, next(self._order), action))
+
+    def deadline(self) -> float | None:
+        """The time of the next action."""
+        return self._planned[0][0] if self._planned else None
+
+    def due(self, now: float) -> Action | None:
+        """Remove the next action whose time has come."""
+        return heapq.heappop(self._planned)[2] if self._planned and self._planned[0][0] <= now else None
