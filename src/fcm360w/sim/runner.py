@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 
 from fcm360w.sim.frontends import LINGER, FrontEnd, Host
+from fcm360w.sim.kernel import KernelNetwork
 from fcm360w.sim.link import SimLink
-from fcm360w.sim.network import KernelNetwork
 from fcm360w.sim.uart import Uart
 from fcm360w.sim.watch import READ, Watch
 
