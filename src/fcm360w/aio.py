@@ -31,7 +31,11 @@ E = TypeVar("E", bound=Reply)
 
 async def open_async(url: str, escape: EscapePolicy | None = None) -> AsyncModule:
     """As fcm360w.open, for asyncio.  Opening the port itself blocks, for milliseconds if it is near."""
-    module = AsyncModule(open_port(url), escape)
+    return await awake(AsyncModule(open_port(url), escape))
+
+
+async def awake(module: AsyncModule) -> AsyncModule:
+    """As module.awake."""
     try:
         await module.wake()
     except BaseException:

@@ -25,10 +25,12 @@ WaitUntil = Callable[[Callable[[], bool], float | None], bool]
 class Cable:
     """Bytes on their way between a host and the twin's line; the twin's side of it is a sim.frontends.Stream.
 
-    `host_baud` is the rate of the host's side; while it is not the line's, what passes is noise.
+    `host_baud` is the rate of the host's side; while it is not the line's, what passes is noise.  Nothing passes while
+    it is `cut`.
     """
 
     def __init__(self, line_baud: Callable[[], int | None], noise: random.Random) -> None:
+        self.cut = False
         self.host_baud = line_baud()
         self.to_twin = bytearray()
         self.to_host = bytearray()
@@ -38,11 +40,11 @@ class Cable:
         self._noise = noise
 
     def read(self, limit: int, /) -> bytes:
-        data = bytes(self.to_twin[:limit])
+        data = self._heard(bytes(self.to_twin[:limit]))
         del self.to_twin[:limit]
         if not data and not self.host_gone:
             raise BlockingIOError
-        return self._heard(data)
+        return data
 
     def write(self, data: bytearray, /) -> int:
         if self.host_gone:
@@ -55,7 +57,9 @@ class Cable:
 
     def _heard(self, data: bytes) -> bytes:
         """What the other side makes of bytes."""
-        return data if self.host_baud == self._line_baud() else self._noise.randbytes(len(data))
+        if self.cut:
+            return b""
+        return data if self._line_baud() in (None, self.host_baud) else self._noise.randbytes(len(data))
 
     def close(self) -> None:
         self.twin_gone = True
@@ -120,7 +124,7 @@ class CablePort:
         self._cable = cable
         self._wait_until = wait_until
         self._closed = False
-        self.broken = False
+        self.broken = False  # the system reports an error from now on
 
     @property
     def baud(self) -> int | None:
@@ -133,6 +137,11 @@ class CablePort:
     @property
     def writable(self) -> bool:
         return self._room() > 0 or self._dead
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a host holds it."""
+        return not self._closed
 
     @property
     def _dead(self) -> bool:

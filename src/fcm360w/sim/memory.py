@@ -12,12 +12,13 @@ from collections.abc import Callable
 
 from fcm360w.commands.codes import SocketCode
 from fcm360w.sim.agenda import Action, Agenda
-from fcm360w.sim.network import CONNECT_PATIENCE, Attempt, Connection, is_address
+from fcm360w.sim.network import Attempt, Connection, is_address
 from fcm360w.sim.pipes import MemoryConnection, MemoryPeer, Pipe, Way
 
 __all__ = ["MemoryNetwork", "MemoryServer", "MemoryUdp"]
 
 Greeting = Callable[[MemoryPeer], None]
+CONNECT_PATIENCE = 150.0
 FIRST_FREE_PORT = 49152
 FIRST_DIALLED = 51000
 PORTS = 65536
@@ -249,7 +250,7 @@ class MemoryNetwork:
         self._listening[port] = made = MemoryListening(port, arrived, closed)
         return made
 
-    def datagrams(self, local_port: int) -> MemoryDatagrams | SocketCode:
+    def datagrams(self, local_port: int, *, client: bool = False) -> MemoryDatagrams | SocketCode:
         if local_port in self._bound:
             return SocketCode.PORT_BUSY
         port = local_port or self._free_port(self._bound)

@@ -16,9 +16,9 @@ from typing import Self
 from fcm360w.sim.board import Board
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.frontends import FrontEnd, InProcess, Pty, Tcp
+from fcm360w.sim.kernel import KernelNetwork
 from fcm360w.sim.link import SimLink
 from fcm360w.sim.module import Module
-from fcm360w.sim.network import KernelNetwork
 from fcm360w.sim.radio import DEFAULT_AP, AccessPoint
 from fcm360w.sim.runner import Loop, Runner
 from fcm360w.sim.uart import PayloadStamps, Uart
