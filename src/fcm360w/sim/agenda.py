@@ -25,6 +25,9 @@ class Agenda:
         """The time of the next action."""
         return self._planned[0][0] if self._planned else None
 
-    def due(self, now: float) -> Action | None:
-        """Remove the next action whose time has come."""
-        return heapq.heappop(self._planned)[2] if self._planned and self._planned[0][0] <= now else None
+    def due(self, now: float) -> list[Action]:
+        """Remove the actions whose time has come.  What they plan is for the next call, even if it is for now."""
+        found = []
+        while self._planned and self._planned[0][0] <= now:
+            found.append(heapq.heappop(self._planned)[2])
+        return found

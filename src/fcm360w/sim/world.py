@@ -29,7 +29,7 @@ __all__ = ["RawHost", "Stalled", "World"]
 
 R = TypeVar("R")
 START = 1000.0
-STILL = 100_000  # turns of one moment after which time is said to stand still
+STILL = 10_000  # turns of one moment after which time is said to stand still
 
 
 class Stalled(RuntimeError):
@@ -261,7 +261,7 @@ class World:
             raise UsageError("what a world calls back must not wait")
         self._turning = True
         try:
-            while action := self._agenda.due(self.now):
+            for action in self._agenda.due(self.now):
                 action()
             self._socket.look()
             self._board.turn(self.now)

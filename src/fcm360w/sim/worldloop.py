@@ -31,9 +31,10 @@ class LoopPort(CablePort):
     capabilities = CablePort.capabilities | {"fileno"}
 
     def __init__(self, cable: Cable, wait_until: WaitUntil) -> None:
+        loop = running_loop()
         super().__init__(cable, wait_until)
         self._name = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        running_loop().ports[self._name.fileno()] = self
+        loop.ports[self._name.fileno()] = self
 
     def fileno(self) -> int:
         return self._name.fileno()
