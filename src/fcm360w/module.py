@@ -66,9 +66,12 @@ def _trace_to_log(link: Link) -> None:
 
 
 def bytes_are_stuck(port: Port) -> bool:
-    """Whether bytes written are still on this side, as far as the system tells."""
-    waiting = port.out_waiting() if isinstance(port, CountsOutput) else 0
-    fd = port.fileno()
+    """Whether bytes written are still on this side, as far as the system tells.  The next turn says if it is lost."""
+    try:
+        waiting = port.out_waiting() if isinstance(port, CountsOutput) else 0
+        fd = port.fileno()
+    except TransportLost:
+        return False
     return bool(waiting) or (fd >= 0 and not writable(fd))
 
 

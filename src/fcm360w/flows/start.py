@@ -13,6 +13,7 @@ from fcm360w.steps import EscapePolicy, Foreign, Pause, Steps, Until, Within
 from fcm360w.wire import Command
 
 PROBE = 0.3
+GLANCE = 0.001
 INPUT_LIMIT = 5.5
 
 
@@ -157,10 +158,10 @@ def _close_all() -> Steps[tuple[int, ...]]:
 def resync(policy: EscapePolicy, owing: bool = False) -> Steps[None]:
     """After a time-out: make sure that no answer to the old command is still to come, and that it was no CONNECT.
 
-    `owing`: the module may wait for a payload; a probe would be taken for it, so silence comes first.
+    `owing`: the module may wait for a payload; a probe would be taken for it, so silence comes first.  An answer that
+    has come since, and was not read, must not be taken for the probe's.
     """
-    if owing:
-        yield Pause(INPUT_LIMIT)
+    yield Pause(INPUT_LIMIT if owing else GLANCE)
     if not (yield from probe(1.0)):
         yield from escape(policy)
         if not (yield from probe(1.0)):
