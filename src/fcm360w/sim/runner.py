@@ -124,6 +124,8 @@ class Runner:
         self._hear(now)
         self._link.window = self._window()
         self._link.tick(now)
+        if self._uart.from_host.lossy:
+            self._overrun(now)
         for data, passage in self._link.data_to_send():
             self._uart.to_host.put(data, now, passage)
         self._change_baud()
@@ -145,8 +147,18 @@ class Runner:
                 if self._late:
                     self._link.touch(now)
                 lane.put(data, now)
-        for chunk in lane.take(now, self._link.room()):
+        self._deliver(now)
+
+    def _deliver(self, now: float) -> None:
+        for chunk in self._uart.from_host.take(now, self._link.room()):
             self._link.receive(chunk.data, chunk.last, self._uart.byte_time)
+
+    def _overrun(self, now: float) -> None:
+        """Without flow control: what the module cannot take although it has just been served is lost."""
+        left = -1
+        while left != (left := len(self._uart.from_host)):
+            self._deliver(now)
+        self._uart.from_host.drop(now)
 
     def _speak(self, now: float) -> None:
         """Line to host.  Without a host the line stands still."""
@@ -165,7 +177,7 @@ class Runner:
         return next((end.host for end in ends if end.host and not end.host.gone), None)
 
     def _change_baud(self) -> None:
-        baud, self._link.module.next_baud = self._link.module.next_baud, None
+        baud = self._link.take_baud()
         if baud is not None:
             self._uart.switch(baud)
 
