@@ -15,8 +15,8 @@ class StartApExtended(Command[None], at="+QSOFTAP", ref="2.1.12"):
     """The manual's own example has a third argument that its syntax lacks (W11)."""
 
     ssid: Ssid
-    password: Annotated[Password, Named("key")] | None
-    extra: int
+    password: Annotated[Password, Named("key")] | None = None
+    extra: int = 0
 
 
 class ReportPort(Command[None], at="+QURCCFG", ref="1.2"):

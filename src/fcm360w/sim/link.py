@@ -127,7 +127,7 @@ class SimLink:
     def power_cycle(self, now: float) -> None:
         """Take the power away and give it back: whatever goes on is gone, what is saved remains."""
         self.module.now = now
-        self._out, self._queued = [], 0
+        self._in, self._out, self._queued = b"", [], 0
         self._restart()
 
     def take_baud(self) -> int | None:
