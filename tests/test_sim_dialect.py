@@ -39,7 +39,7 @@ def test_what_a_dialect_consists_of() -> None:
 def test_unknown_names_are_answered_with_the_known() -> None:
     with pytest.raises(ValueError, match="'latin' is not one of manual, fc41d"):
         find_dialect("latin")
-    with pytest.raises(ValueError, match="info_compact, .*slow_wifi"):
+    with pytest.raises(ValueError, match=r"info_compact, .*slow_wifi"):
         find_dialect("fc41d", ["nonsense"])
 
 
@@ -126,9 +126,7 @@ def test_banners() -> None:
 
 def test_no_space_is_for_wifi_lines_alone() -> None:
     bench = quirky("no_space", joined=False)
-    assert bench.host(JOIN) + bench.wait(1.0) == (
-        OK + b'\r\n+QSTASTAT:"WLAN_CONNECTED"\r\n\r\n+QSTASTAT:"GOT_IP"\r\n'
-    )
+    assert bench.host(JOIN) + bench.wait(1.0) == (OK + b'\r\n+QSTASTAT:"WLAN_CONNECTED"\r\n\r\n+QSTASTAT:"GOT_IP"\r\n')
     assert bench.host(b"AT+QWLMAC\r") == b'\r\n+QWLMAC:"88:00:33:77:69:cc"\r\n' + OK
     assert bench.host(b"AT+QSETBAND?\r") == b"\r\n+QSETBAND:115200\r\n" + OK
     assert bench.host(b'AT+QIDNSCFG="8.8.8.8"\rAT+QIDNSCFG=?\r') == OK + b'\r\n+QIDNSCFG:"8.8.8.8","0.0.0.0"\r\n' + OK
@@ -139,8 +137,7 @@ def test_no_quotes_is_for_wifi_lines_alone() -> None:
     bench = quirky("no_quotes", aps=(SEEN, HIDDEN), joined=False)
     bench.host(b"AT+QWSCAN\r")
     assert bench.wait(1.0) == (
-        b"\r\n+QWSCAN: a,b,WPA2_AES_PSK,-60,02:00:5e:10:00:01,11\r\n"
-        b"\r\n+QWSCAN: ,OPEN,-99,02:00:5e:10:00:01,6\r\n" + OK
+        b"\r\n+QWSCAN: a,b,WPA2_AES_PSK,-60,02:00:5e:10:00:01,11\r\n\r\n+QWSCAN: ,OPEN,-99,02:00:5e:10:00:01,6\r\n" + OK
     )
     assert bench.host(b'AT+QGETIP="ap"\r') == b"\r\n+QGETIP: 0.0.0.0,0.0.0.0,0.0.0.0,0.0.0.0\r\n" + OK
     assert bench.host(b"AT+QIGETERROR\r") == b'\r\n+QIGETERROR: 0,"Operation success"\r\n' + OK

@@ -60,7 +60,9 @@ def test_scan_has_one_form(form: bytes) -> None:
 
 
 def test_names_as_they_are() -> None:
-    bench = Bench(joined=False, aps=(AccessPoint('say "hi", you'), AccessPoint("höhle", "elf lange jahre", security="?")))
+    bench = Bench(
+        joined=False, aps=(AccessPoint('say "hi", you'), AccessPoint("höhle", "elf lange jahre", security="?"))
+    )
     bench.host(b"AT+QWSCAN\r")
     assert bench.wait(1.0).split(b"\r\n")[1::2][:2] == [
         b'+QWSCAN: "say "hi", you","OPEN",-52,"02:00:5e:10:00:01",6',

@@ -86,7 +86,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
 )
 def test_what_no_twin_has_written(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "settings.json").write_bytes(text)
-    with pytest.raises(ValueError, match="settings.json was not written by a twin: remove it"):
+    with pytest.raises(ValueError, match=r"settings\.json was not written by a twin: remove it"):
         FileStore(str(tmp_path)).load()
 
 

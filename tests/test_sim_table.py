@@ -19,20 +19,8 @@ from fcm360w.wire import Ask, Command, Get, Set
 load()
 COMMANDS: list[type[Command[Any]]] = [row for chapter in CHAPTERS for row in rows(chapter) if issubclass(row, Command)]
 SANS_IO = (
-    "datamode",
-    "dialect",
-    "encoder",
-    "entry",
-    "foreign",
-    "hotspots",
-    "link",
-    "module",
-    "parser",
-    "radio",
-    "sockets",
-    "steps",
-    "uart",
-    "upgrade",
+    *("agenda", "board", "cable", "datamode", "dialect", "encoder", "entry", "foreign", "hotspots", "link", "memory"),
+    *("module", "parser", "pipes", "radio", "sockets", "steps", "uart", "upgrade", "world"),
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from fcm360w.commands.codes import SocketCode
 from fcm360w.sim.dialect import MANUAL
-from fcm360w.sim.radio import AccessPoint
+from fcm360w.sim.hotspots import AccessPoint
 from sim_bench import CONNECT, ERROR, JOIN, OK, Bench
 
 VERSION = b"\r\n+QVERSION: FCM360WAAR01A01\r\n"

@@ -76,7 +76,9 @@ def _local(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     metavar="DIR",
     help="Keep there what the module saves, for the next twin.",
 )
-@click.option("--seed", type=click.IntRange(min=1), metavar="N", help="Let signals vary, for each N in a way of its own.")
+@click.option(
+    "--seed", type=click.IntRange(min=1), metavar="N", help="Let signals vary, for each N in a way of its own."
+)
 @verbose_option("Log what the twin warns of; twice, all that it does.")
 def sim(
     tcp: tuple[str, int] | None,

@@ -4,6 +4,7 @@ from fcm360w.sim.dialect import DIALECTS, MANUAL, QUIRKS, Dialect, find_dialect
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint, parse_access_points
 from fcm360w.sim.twin import Twin, serve
 from fcm360w.sim.uart import PayloadStamps
+from fcm360w.sim.world import World
 
 __all__ = [
     "DEFAULT_AP",
@@ -14,6 +15,7 @@ __all__ = [
     "Dialect",
     "PayloadStamps",
     "Twin",
+    "World",
     "find_dialect",
     "parse_access_points",
     "serve",

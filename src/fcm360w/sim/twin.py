@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
+from fcm360w.sim.board import Board
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.frontends import FrontEnd, InProcess, Pty, Tcp
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
+from fcm360w.sim.kernel import KernelNetwork
 from fcm360w.sim.link import SimLink
 from fcm360w.sim.module import Module
-from fcm360w.sim.network import KernelNetwork
 from fcm360w.sim.runner import Loop, Runner
 from fcm360w.sim.store import FileStore
 from fcm360w.sim.uart import PayloadStamps, Uart
@@ -55,7 +56,8 @@ class Machine:
         self.uart = Uart(self.module.baud if twin.baud else None, flow_control=twin.flow == "rtscts")
         self.in_process = InProcess(self.loop.selector, twin.baud is not None, twin.name)
         self.front_ends: list[FrontEnd] = [self.in_process]
-        self.runner = Runner(self.loop, self.link, self.uart, self.network, self.front_ends)
+        self.board = Board(self.link, self.uart, self.network, self.front_ends)
+        self.runner = Runner(self.loop, self.board)
         self._closed = threading.Event()
         self._owner: threading.Thread | None = None
 
@@ -88,12 +90,6 @@ class Machine:
         if isinstance(result, Exception):
             raise result
         return result
-
-    def power_cycle(self) -> None:
-        """In the loop's thread."""
-        now = time.monotonic()
-        self.link.power_cycle(now)
-        self.uart.power_cycle(self.link.take_baud(), now)
 
     def own(self, thread: threading.Thread) -> threading.Thread:
         """Say which thread is going to run the loop."""
@@ -137,12 +133,12 @@ class Machine:
             "to_host_high_water": self.uart.to_host.high_water,
             "send_high_water": self.module.sockets.send_high_water,
             "receive_high_water": self.module.sockets.receive_high_water,
-            "host_high_water": self.runner.host_high_water,
+            "host_high_water": self.board.host_high_water,
             "waiting_high_water": self.module.waiting_high_water,
             "waiting_dropped": self.module.waiting_dropped,
             "ignored_while_booting": self.link.ignored,
             "overlong_dropped": self.link.overlong_dropped,
-            "host_gone_bytes": self.runner.host_gone_bytes,
+            "host_gone_bytes": self.board.host_gone_bytes,
             "sockets_open": len(self.module.sockets.every()),
         }
 
@@ -277,7 +273,7 @@ class Twin:
     def power_cycle(self) -> None:
         """Take the power away and give it back.  Returns at once; the banner follows when the module has started."""
         machine = self._running()
-        machine.call(machine.power_cycle)
+        machine.call(lambda: machine.board.power_cycle(time.monotonic()))
 
     def lose_ap(self, ssid: str) -> None:
         """Take the hotspots of a name out of reach.  A station joined to one says so, and its sockets are lost."""
