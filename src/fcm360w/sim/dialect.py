@@ -66,6 +66,13 @@ class Dialect:
     geterror_bare: Annotated[bool, Says("+QIGETERROR: 552, Invalid parameters")] = False
     no_carrier_only: Annotated[bool, Says("no closed line after NO CARRIER")] = False
     close_unused_error: Annotated[bool, Says("AT+QICLOSE of an id not in use is refused")] = False
+    incoming_buffer: Annotated[bool, Says("a listener's clients are in buffer mode whatever the listener's")] = False
+    incoming_low: Annotated[bool, Says("a listener's clients get the lowest free id")] = False
+    qird_comma: Annotated[bool, Says('+QIRD: 5,"10.0.0.9",5000, with a comma at the end')] = False
+    hex_send_bytes: Annotated[bool, Says("the length at the prompt counts bytes, not the digits")] = False
+    hex_recv_digits: Annotated[bool, Says("the length of received data counts digits, not the bytes")] = False
+    qistate_type: Annotated[bool, Says("AT+QISTATE=1,3 is AT+QISTATE=3")] = False
+    send_buffer: int = 64 * 1024  # bytes of a socket's that may be unacknowledged
 
     def with_quirks(self, names: Iterable[str]) -> Self:
         """Switch quirks on.  ValueError names the known ones."""
@@ -94,6 +101,7 @@ QUIRKS: Mapping[str, Quirk] = MappingProxyType(
         "banner_delay": Quirk("three seconds to start, as on hardware", {"boot_delay": 3.0}),
         "slow_answers": Quirk("each answer takes 50 ms", {"response_delay": 0.05}),
         "slow_wifi": Quirk("a scan takes five seconds, a join two", {"scan_delay": 5.0, "join_delay": 1.0}),
+        "small_send_buffer": Quirk("a socket holds two packets until they are acknowledged", {"send_buffer": 2920}),
     }
 )
 

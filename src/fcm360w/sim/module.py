@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from fcm360w.commands.codes import SocketCode
-from fcm360w.commands.system import UpgradeEvent
-from fcm360w.commands.tcp import Closed, Opened, PassiveClosed
+from fcm360w.commands.system import UpgradeChange, UpgradeEvent
+from fcm360w.commands.tcp import Closed, DataFormat, Format
 from fcm360w.commands.wifi import StationChange, StationEvent
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
@@ -58,8 +58,8 @@ class Module:
         self.saved = self._store.load()
         wobble = self._wobble if seed is not None else lambda: 0
         self.radio = Radio(aps, self._radio_changed, dialect.join_delay, wobble)
-        self.sockets = Sockets(network, self.notify, lambda: bool(self.setting(PassiveClosed).closed))
-        self.upgrade = Upgrade(network, lambda change: self.notify(UpgradeEvent(change)), dialect.upgrade_delay)
+        self.sockets = Sockets(network, self)
+        self.upgrade = Upgrade(network, self._upgrade_changed, dialect.upgrade_delay)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
@@ -88,6 +88,15 @@ class Module:
         """Set an option."""
         self._settings[type(value)] = value
 
+    @property
+    def hexed(self) -> bool:
+        """Whether received data are printed as hexadecimal digits."""
+        return self.setting(DataFormat).recv_data_format is Format.HEX
+
+    def holds(self, length: int) -> int:
+        """Bytes that received data of this length on the wire stand for."""
+        return max(1, length // 2) if self.hexed and self.dialect.hex_recv_digits else length
+
     def save(self, **changes: Any) -> None:
         """Remember what survives a restart.  Refused if the store fails."""
         saved = dataclasses.replace(self.saved, **changes)
@@ -107,21 +116,23 @@ class Module:
 
     # ---- lines that nobody asked for ----
 
-    def notify(self, line: Reply) -> None:
-        """Queue an unsolicited or late line.  Beyond a bound the newest is dropped and counted."""
-        if isinstance(line, Opened):
-            self.last_error = SocketCode(line.err)
+    def notify(self, line: Reply) -> bool:
+        """Queue an unsolicited or late line.  False: beyond a bound the newest is dropped and counted."""
         if len(self.waiting) >= MAX_WAITING and not isinstance(line, Closed):
             self.waiting_dropped += 1
-            return
+            return False
         self.waiting.append(line)
         self.waiting_high_water = max(self.waiting_high_water, len(self.waiting))
+        return True
 
     def _radio_changed(self, line: Reply) -> None:
         self.notify(line)
         if isinstance(line, StationEvent) and line.event is StationChange.DISCONNECTED:
             self.sockets.lose()
             self.upgrade.lose()
+
+    def _upgrade_changed(self, change: UpgradeChange) -> None:
+        self.notify(UpgradeEvent(change))
 
     # ---- what happens to a module ----
 
