@@ -581,7 +581,7 @@ def test_recv_into_any_buffer(buffer: Any) -> None:
 
 @pytest.mark.parametrize(
     "buffer",
-    [b"readonly", memoryview(bytearray(8))[::2], np.zeros((4, 4))[:, :2], np.zeros((4, 4), order="F")],
+    [b"readonly", memoryview(bytearray(8))[::2], np.zeros((4, 4))[:, :2], np.zeros((4, 4), order="F"), np.zeros(3, "M8[s]")],
 )
 def test_buffers_that_cannot_be_received_into(buffer: Any) -> None:
     with pytest.raises(UsageError):
@@ -613,7 +613,7 @@ def test_send_any_buffer() -> None:
         assert peer.got == b"abcdefghij"
 
 
-@pytest.mark.parametrize("data", [np.zeros((4, 4))[:, :2], np.zeros((0, 4))])
+@pytest.mark.parametrize("data", [np.zeros((4, 4))[:, :2], np.zeros((0, 4)), np.zeros(3, "M8[s]")])
 def test_buffers_that_cannot_be_sent(data: Any) -> None:
     async def scene(module: AsyncModule, peer: Peer) -> None:
         expect_open(peer, 2)

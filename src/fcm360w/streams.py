@@ -21,19 +21,17 @@ def writable_bytes(buffer: Buffer, nbytes: int = 0) -> memoryview:
     """The first `nbytes` bytes, all if 0, of a buffer that may be received into.  UsageError if it may not."""
     if nbytes < 0:
         raise UsageError(f"nbytes is 0 or more, not {nbytes}")
-    view = memoryview(buffer)
-    if view.readonly or not view.c_contiguous:
-        raise UsageError("recv_into needs a writable, contiguous buffer")
-    view = flat(view)
+    view = flat(buffer)
+    if view.readonly:
+        raise UsageError("recv_into needs a writable buffer")
     return view[:nbytes] if nbytes else view
 
 
 def flat(buffer: Buffer) -> memoryview:
     """The bytes of a buffer.  UsageError if they are not in one piece, or it is an array without any."""
-    view = memoryview(buffer)
     try:
-        return view.cast("B")
-    except (TypeError, ValueError) as error:
+        return memoryview(buffer).cast("B")
+    except (TypeError, ValueError, BufferError) as error:
         raise UsageError(f"the buffer is empty, not contiguous or of a foreign format: {error}") from error
 
 
