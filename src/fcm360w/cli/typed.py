@@ -15,6 +15,7 @@ from fcm360w.wire import Command, Reply, Row, Setting
 PATIENCE = 10.0
 FORMS = {"": "exec", "=": "write", "?": "read"}
 NAME = re.compile(r" *(\+[A-Z]+|&?[A-Z][0-9]*|) *", re.IGNORECASE)
+PLAIN = re.compile(r'"[^"]*"|[^"]*')
 LEADING = re.compile(r" *(\+[A-Z]*)?", re.IGNORECASE)
 PIECES = re.compile(r'(?:[^;"]|"[^"]*"?)+')
 PIECE = re.compile(r"(?P<name>[^=?]*)(?P<sign>=\?|[=?]?)(?P<parameters>.*)", re.DOTALL)
@@ -75,6 +76,8 @@ class Piece(NamedTuple):
         try:
             parts = split(self.parameters)
         except ParseError:
+            return "***"
+        if not all(PLAIN.fullmatch(part) for part in parts):
             return "***"
         return ",".join(part if place < first else '"***"' for place, part in enumerate(parts))
 
