@@ -32,6 +32,9 @@ T = TypeVar("T")
 Flow = Literal["rtscts", "none"]
 FLOWS: tuple[Flow, ...] = ("rtscts", "none")
 
+# What a module says its rate is that has no wire to hold it up.
+FASTEST = 2_000_000
+
 _named: dict[str, Twin] = {}
 
 
@@ -48,7 +51,7 @@ class Machine:
         self.loop = Loop()
         try:
             self.network = KernelNetwork(self.loop.selector, self.loop.post)
-            self.module = Module(self.network, twin.dialect, twin.aps, twin.baud, store, twin.seed)
+            self.module = Module(self.network, twin.dialect, twin.aps, twin.baud or FASTEST, store, twin.seed)
         except BaseException:
             self.loop.close()
             raise
