@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import spoken
 from click.testing import CliRunner, Result
 
+import spoken
 from fcm360w import errors
 from fcm360w.channel import Report
 from fcm360w.cli import failures, screen, typed

@@ -146,7 +146,7 @@ def test_overrun_is_counted() -> None:
     with Twin(baud=2_000_000, flow="none", dialect=dataclasses.replace(MANUAL, scan_delay=0.5)) as twin:
         host = host_of(twin)
         host.send(b"AT+QWSCAN\r" + b"\r" * 100_000)
-        while not host.line() == b"OK":
+        while host.line() != b"OK":
             pass
         host.ask(b"\rAT", OK)
         assert twin.stats()["overrun_bytes"] > 0
