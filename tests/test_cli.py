@@ -21,12 +21,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+import spoken
 from fcm360w import errors
+from fcm360w.channel import Report
 from fcm360w.cli import failures, screen, typed
 from fcm360w.cli.app import SUMMARIES, app, load
-from fcm360w.cli.connection import piece_size
+from fcm360w.cli.connection import Tally, piece_size
 from fcm360w.cli.failures import Code, Incomplete
 from fcm360w.link import Link
+from fcm360w.sim import QUIRKS, Twin
 
 PATIENCE = 30.0
 SECRET = "open sesame"
@@ -120,6 +123,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         pytest.skip("platform: no pseudo-terminals")
     link = tmp_path_factory.mktemp("twin") / "module"
     arguments = ["--tcp", "127.0.0.1:0", "--pty", str(link), "--ap", f"hall:{SECRET}", "--unpaced"]
+    arguments += spoken.arguments()
     with start("sim", *arguments) as process:
         assert process.stdout
         urls = [process.stdout.readline().decode().strip() for _ in range(2)]
@@ -329,6 +333,13 @@ def test_other_commands_pass(line: str) -> None:
         ("at+qstaapinfo=hall,open,sesame", 'at+qstaapinfo=hall,"***","***"'),
         ('AT+QSTAAPINFO="hall","open', "AT+QSTAAPINFO=***"),
         ('AT+QNEWS="open sesame"', "AT+QNEWS=***"),
+        ('AT+QSTAAPINFO "hall","open sesame"', "AT+QSTAAPINFO***"),
+        ('AT+QSTAAPINFO?"hall","open sesame"', "AT+QSTAAPINFO***"),
+        ('AT+QSTAAPINFO:"hall","open sesame"', "AT+QSTAAPINFO***"),
+        ('AT+QSTAAPINFO="ha"ll","sec;ret12"', "AT+QSTAAPINFO=***;***"),
+        ("AT+QSTAAPINFO=hall,open;sesame", 'AT+QSTAAPINFO=hall,"***";***'),
+        ('AT "open sesame"', "AT ***"),
+        ("ATE0;+QVERSION;O", "ATE0;+QVERSION;O"),
         ('AT+QVERSION;+QSTAAPINFO="hall","x;y"', 'AT+QVERSION;+QSTAAPINFO="hall","***"'),
         ('AT+QGETIP="station"', 'AT+QGETIP="station"'),
         ("AT+QISTATE?", "AT+QISTATE?"),
@@ -442,6 +453,7 @@ def test_demo_fails_for_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(len(line) for line in result.stdout.splitlines()) <= 80
 
 
+@pytest.mark.driver
 def test_send_in_transparent_mode_over_the_pty(twin: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_bytes(PAYLOAD)
@@ -454,7 +466,7 @@ def test_send_in_transparent_mode_over_the_pty(twin: dict[str, str], tmp_path: P
     digest = hashlib.sha256(PAYLOAD).hexdigest()
     assert hashlib.sha256(echo.received).hexdigest() == digest
     told = json.loads(out)
-    assert told.keys() == {"bytes", "seconds", "rate", "sha256", "acknowledged", "mode"}
+    assert told.keys() == {"bytes", "seconds", "rate", "sha256", "acknowledged", "added", "mode"}
     assert told["bytes"] == told["acknowledged"] == len(PAYLOAD)
     assert (told["sha256"], told["mode"]) == (digest, "transparent")
     assert "all acknowledged" in err
@@ -465,6 +477,30 @@ def test_send_in_transparent_mode_over_the_pty(twin: dict[str, str], tmp_path: P
     assert "━" not in err
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_slow_line_whose_rate_nobody_names(tmp_path: Path, place: int) -> None:
+    """The module itself tells its rate, so that the escape waits for the last byte to leave the wire."""
+    file = tmp_path / "data"
+    file.write_bytes(PAYLOAD[:20_000])
+    echo = Echo()
+    with Twin(baud=115200, tcp=("127.0.0.1", 0), pty=True) as twin, far_end(echo) as server:
+        url, _, _ = twin.urls[place].partition("?")
+        hotspot = ["--ssid", "hall", "--password", "open sesame"]
+        code, out, err = run("send", str(file), "-p", url, "--to", server, *hotspot, "--json")
+    assert code == 0, err
+    assert echo.received == PAYLOAD[:20_000]
+    assert json.loads(out)["added"] == 0
+
+
+def test_bytes_that_an_unheard_escape_added_are_told() -> None:
+    conclude = vars(importlib.import_module("fcm360w.cli.send"))["_conclude"]
+    tally = Tally()
+    tally.add(bytes(5))
+    with pytest.raises(Incomplete, match="3 bytes more than was sent"):
+        conclude(tally, Report(5, 5, 0, 3), 0)
+
+
+@pytest.mark.driver
 def test_recv_in_transparent_mode_over_tcp(joined: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "data"
     with far_end(source(PAYLOAD)) as server:
@@ -475,6 +511,7 @@ def test_recv_in_transparent_mode_over_tcp(joined: dict[str, str], tmp_path: Pat
     assert told["sha256"] == hashlib.sha256(PAYLOAD).hexdigest() == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+@pytest.mark.driver
 def test_recv_of_too_little_keeps_what_came(joined: dict[str, str]) -> None:
     with far_end(source(b"hello")) as server:
         arguments = ["--out", "-", "--mode", "push", "--bytes", "10"]
@@ -483,6 +520,7 @@ def test_recv_of_too_little_keeps_what_came(joined: dict[str, str]) -> None:
     assert "the server closed after 5 of 10 bytes" in err
 
 
+@pytest.mark.driver
 def test_send_from_a_pipe_in_push_mode(joined: dict[str, str]) -> None:
     echo = Echo()
     with far_end(echo) as server:
@@ -492,6 +530,7 @@ def test_send_from_a_pipe_in_push_mode(joined: dict[str, str]) -> None:
     assert "sent 5,000 bytes in" in err
 
 
+@pytest.mark.driver
 def test_a_server_that_closes_too_early_is_told(joined: dict[str, str]) -> None:
     with far_end(lambda client: None) as server:
         code, _, err = run("send", "-", "-p", joined["tcp"], "--to", server, "--mode", "buffer", data=PAYLOAD)
@@ -531,11 +570,12 @@ def test_a_twin_that_cannot_be_served() -> None:
 
 def test_a_module_that_does_not_answer() -> None:
     with far_end(half_deaf_module) as url:
-        code, out, err = run("at", "-p", url, "AT", "AT+QSETBAND?", "AT")
+        code, out, err = run("at", "-p", f"{url}?baud=115200", "AT", "AT+QSETBAND?", "AT")
     assert (code, out) == (Code.TIMEOUT, b"OK\n")
     assert "AT+QSETBAND?: no answer within" in err
 
 
+@pytest.mark.driver
 def test_a_server_that_says_nothing(joined: dict[str, str], tmp_path: Path) -> None:
     arguments = ["--out", str(tmp_path / "data"), "--mode", "push", "--timeout", "0.1"]
     with far_end(silent) as server:
@@ -544,6 +584,7 @@ def test_a_server_that_says_nothing(joined: dict[str, str], tmp_path: Path) -> N
     assert "receiving timed out" in err
 
 
+@pytest.mark.driver
 def test_an_interrupt_leaves_the_module_in_command_mode(joined: dict[str, str], tmp_path: Path) -> None:
     with far_end(silent) as server:
         arguments = ["-p", joined["tcp"], "--from", server, "--out", str(tmp_path / "data")]
@@ -560,6 +601,54 @@ def test_an_interrupt_leaves_the_module_in_command_mode(joined: dict[str, str], 
         assert module.recv(100) == b"\r\nOK\r\n"
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="platform: there are no hang-ups")
+@pytest.mark.driver
+def test_a_terminal_that_is_closed_leaves_the_module_in_command_mode(joined: dict[str, str], tmp_path: Path) -> None:
+    with far_end(silent) as server:
+        arguments = ["-p", joined["tcp"], "--from", server, "--out", str(tmp_path / "data")]
+        with start("recv", *arguments) as process:
+            assert process.stderr
+            assert process.stderr.readline().startswith(b"connected to")
+            process.send_signal(signal.SIGHUP)
+            process.communicate(timeout=PATIENCE)
+    assert process.returncode == Code.HUNG_UP
+    host, _, port = joined["tcp"].removeprefix("tcp://").partition(":")
+    with socket.create_connection((host, int(port)), PATIENCE) as module:
+        module.sendall(b"AT+QISTATE\r")
+        assert module.recv(100) == b"\r\nOK\r\n"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="platform: there are no hang-ups")
+def test_a_twin_whose_terminal_is_closed_takes_its_link_along(tmp_path: Path) -> None:
+    link = tmp_path / "module"
+    with start("sim", "--pty", str(link)) as process:
+        assert process.stdout
+        assert process.stdout.readline()
+        assert link.is_symlink()
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert not link.is_symlink()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="platform: there is no full device")
+@pytest.mark.parametrize("arguments", [["--help"], ["ports"], ["at", "-p", "sim://", "AT"]])
+def test_an_output_that_takes_nothing_is_one_line(arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full, start(*arguments, stdout=full, stderr=subprocess.PIPE) as process:
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == Code.REFUSED
+    assert err == b"fcm360w: No space left on device\n"
+
+
+def test_no_output_at_all_is_one_line() -> None:
+    command = '"$0" -m fcm360w at -p sim:// AT+QVERSION >&-'
+    found = subprocess.run(
+        ["sh", "-c", command, sys.executable], env=ENVIRONMENT, capture_output=True, timeout=PATIENCE
+    )
+    assert found.returncode == Code.REFUSED
+    assert found.stderr == b"fcm360w: there is no standard output to print to\n"
+
+
 def test_a_reader_that_has_left_is_told_nothing() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
@@ -567,6 +656,58 @@ def test_a_reader_that_has_left_is_told_nothing() -> None:
         os.close(write_end)
         _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (Code.CLOSED_PIPE, b"")
+
+
+def test_sim_help_lists_dialects_and_quirks() -> None:
+    shown = text(invoke("sim", "--help"))
+    assert "manual|fc41d" in shown
+    for name, quirk in QUIRKS.items():
+        assert f"{name} {quirk.says}" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--dialect", "latin"], "'latin' is not one of 'manual', 'fc41d'"),
+        (["--quirk", "nonsense"], "'nonsense' is not one of 'info_compact'"),
+        (["--seed", "-1"], "--seed"),
+        (["--flow", "none", "--unpaced"], "an unpaced one cannot be overrun"),
+        (["--ap", "hall,rsi=-60"], "no option 'rsi'"),
+        (["--ap", "hall,security=WPA3_SAE"], "needs a password"),
+    ],
+)
+def test_options_of_sim_that_make_no_sense(arguments: list[str], expected: str) -> None:
+    result = invoke("sim", *arguments)
+    assert result.exit_code == Code.USAGE
+    assert expected in text(result)
+
+
+def test_sim_with_a_folder_that_no_twin_has_written(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text("{")
+    result = invoke("sim", "--tcp", "127.0.0.1:0", "--fs", str(tmp_path))
+    assert result.exit_code == Code.USAGE
+    assert "was not written by a twin: remove it to start as delivered" in text(result)
+
+
+def test_sim_speaks_as_it_is_told_and_remembers(tmp_path: Path) -> None:
+    options = ["--fs", str(tmp_path), "--seed", "3", "--ap", "hall", "--dialect", "fc41d", "--quirk", "prompt_space"]
+    with sim(*options, "--baud", "921600") as url:
+        assert url.endswith("?baud=921600")
+        code, out, err = run("at", "-p", url, "AT+QSTAST", "AT+QSETBAND=460800,1")
+        assert (code, out) == (0, b"+QSTAST:STATION_DOWN\nOK\nOK\n"), err
+    with sim(*options, "--baud", "921600") as url:
+        assert url.endswith("?baud=460800")
+
+
+@contextmanager
+def sim(*options: str) -> Iterator[str]:
+    """`fcm360w sim` at a TCP port; its URL."""
+    with start("sim", "--tcp", "127.0.0.1:0", *options) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().decode().strip()
+        finally:
+            process.terminate()
 
 
 def test_the_twin_starts_at_115200_as_the_module_does() -> None:
