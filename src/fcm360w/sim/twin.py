@@ -27,6 +27,9 @@ __all__ = ["Twin", "find", "serve"]
 
 log = logging.getLogger("fcm360w.sim")
 
+# What a module says its rate is that has no wire to hold it up.
+FASTEST = 2_000_000
+
 _named: dict[str, Twin] = {}
 
 
@@ -49,7 +52,8 @@ class Machine:
     ) -> None:
         self.loop = Loop()
         self.network = KernelNetwork(self.loop.selector, self.loop.post, bind)
-        self.module = Module(RoutedNetwork(self.network, routes) if routes else self.network, dialect, aps, baud)
+        network = RoutedNetwork(self.network, routes) if routes else self.network
+        self.module = Module(network, dialect, aps, baud or FASTEST)
         self.link = SimLink(self.module, time.monotonic())
         self.uart = Uart(baud)
         self.in_process = InProcess(self.loop.selector, baud is not None, name)
