@@ -308,7 +308,7 @@ def test_a_cancelled_opening_frees_the_id(mode: Any) -> None:
             await task
         await heard(peer, b"AT+QICLOSE=0,1\r\n")
         assert state(module) is State.COMMAND
-        assert not module._streams
+        assert not module._sockets
 
     play(scene)
 
@@ -322,11 +322,11 @@ def test_a_cancelled_close_can_be_done_again() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert module._streams == [stream]
+        assert module._sockets == [stream]
         peer.on("AT", OK, always=True)
         expect_close(peer, 0)
         assert (await stream.close()).acknowledged == 0
-        assert not module._streams
+        assert not module._sockets
 
     play(scene)
 
@@ -341,11 +341,11 @@ def test_a_close_that_fails_is_done_again_by_the_module(monkeypatch: pytest.Monk
         with monkeypatch.context() as patch, pytest.raises(CommandTimeout):
             patch.setattr(stream._channel, "close", fail)
             stream.close()
-        assert module._streams == [stream]
+        assert module._sockets == [stream]
         expect_close(peer, 0)
         module.close()
         assert stream.report
-        assert not module._streams
+        assert not module._sockets
 
 
 def test_a_module_closes_what_is_open_in_whatever_order_it_was_opened() -> None:
@@ -915,8 +915,8 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
         if inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)
     }
     quick = set(public(both)) - waits
-    plain = {"url", "baud", "connect_id", "transparent", "sent", "received", "report"}
-    assert quick <= plain | {"forget", "clock", "settimeout"}
+    plain = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "dropped", "full", "waiting"}
+    assert quick <= plain | {"adopt", "clock", "forget", "settimeout", "stream_over"}
 
 
 def test_both_are_contexts() -> None:
