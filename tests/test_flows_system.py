@@ -29,13 +29,12 @@ class Wires:
         world.link.retune = self.retune
 
     def retune(self, rate: int | None) -> int | None:
-        before = self.rate
         if rate is not None:
             if rate == self.refuses:
                 raise UsageError(f"cannot run at {rate} bit/s")
             self.tried.append(rate)
             self.rate = rate
-        return before
+        return self.rate
 
 
 def hears(world: World) -> Callable[[Event], bool]:
@@ -189,8 +188,9 @@ def test_a_speed_out_of_range(rate: int) -> None:
     assert world.sent == b""
 
 
-def test_a_port_that_cannot_change_its_speed() -> None:
-    world = World()
+@pytest.mark.parametrize("known", [None, OLD])
+def test_a_port_that_cannot_change_its_speed(known: int | None) -> None:
+    world = World(baud=known)
     with pytest.raises(UsageError, match="cannot change its baud rate"):
         world.run(system.set_baud(NEW, save=False))
     assert world.sent == b""

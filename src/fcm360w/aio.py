@@ -46,7 +46,11 @@ async def open_async(url: str, escape: EscapePolicy | None = None) -> AsyncModul
     except asyncio.CancelledError:
         opening.add_done_callback(_close_late)
         raise
-    module = AsyncModule(port, escape)
+    return await awake(AsyncModule(port, escape))
+
+
+async def awake(module: AsyncModule) -> AsyncModule:
+    """As module.awake."""
     try:
         await module.wake()
     except BaseException:
@@ -92,8 +96,8 @@ class AsyncModule:
 
     @property
     def baud(self) -> int | None:
-        """Bit rate of the wire; None if the port does not know it."""
-        return self._port.baud
+        """As Module.baud."""
+        return self._link.baud or None
 
     async def run(self, flow: Flow[R]) -> R:
         """As Module.run.  A task that is cancelled leaves the link usable."""
@@ -103,6 +107,8 @@ class AsyncModule:
     async def wake(self) -> start.Found:
         """As Module.wake."""
         self.found = await self.drive(perform(self._link, start.wake(self._link.policy), trusting=True))
+        if self._link.baud is None:
+            self._link.pace(await self.drive(perform(self._link, start.rate(), trusting=True)))
         return self.found
 
     async def wait(self, kind: type[E], timeout: float) -> E | None:

@@ -51,8 +51,8 @@ class Link:
     says that the next in `queue` may go on, `trace` is told each line and its direction, secrets masked.  `news` is set
     when a step is done: there may be nothing more to wait for.  `owing`: a command has asked for a payload that was not
     sent, so a module may wait for it.  `foreign` counts what no module says.  `retune` changes the port's bit rate, or
-    with None only looks whether it can, and returns the one before; `start_rate` is the module's after a restart, if it
-    is another than now.
+    with None only looks whether it can, and returns the one it has then; `start_rate` is the module's after a restart,
+    if it is another than now.
     """
 
     def __init__(self, now: float, policy: EscapePolicy | None = None, baud: int | None = None) -> None:
@@ -78,12 +78,17 @@ class Link:
         self.unclosed: set[int] = set()  # sockets whose opening was interrupted, and nobody owns
         self._said: deque[str] = deque(maxlen=ECHOES)
         self._secrets: deque[tuple[str, str]] = deque(maxlen=ECHOES)
-        self._byte_time = BITS_PER_BYTE / baud if baud else 0.0
+        self.pace(baud)
         self._framer = Framer(_RULES, max_line=MAX_LINE)
         self._framer.armed = _UNASKED
         self._header: tuple[str, float] | None = None
         self._payload = bytearray()
         self._dropped = 0
+
+    def pace(self, baud: int | None) -> None:
+        """The rate of the wire, in bit/s; 0 if there is none, None if nobody knows."""
+        self.baud = baud
+        self._byte_time = BITS_PER_BYTE / baud if baud else 0.0
 
     # ---- what goes out
 
@@ -126,11 +131,13 @@ class Link:
 
     def tune(self, rate: int | None, saved: bool) -> int | None:
         """Follow the module to a bit rate; the result is the one before.  UsageError if the port cannot."""
-        before = self.retune(rate)
+        told = self.retune(None)
+        before = told if self.baud is None else self.baud
         if rate is not None:
+            self.retune(rate)
             start = rate if saved else self.start_rate or before
             self.start_rate = None if start == rate else start
-            self._byte_time = BITS_PER_BYTE / rate
+            self.pace(self.retune(None))
         return before
 
     def say(self, direction: str, text: str) -> None:

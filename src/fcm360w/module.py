@@ -43,7 +43,11 @@ def open(url: str, escape: EscapePolicy | None = None) -> Module:
     of transparent mode; the default is the manual's second with the port's own slack.
     UsageError for a bad URL, TransportUnavailable if it cannot be opened, ProtocolError if nothing answers.
     """
-    module = Module(open_port(url), escape)
+    return awake(Module(open_port(url), escape))
+
+
+def awake(module: Module) -> Module:
+    """The module in command mode; closed, if that fails."""
     try:
         module.wake()
     except BaseException:
@@ -80,13 +84,12 @@ def bytes_are_stuck(port: Port) -> bool:
 
 
 def retune(port: Port, rate: int | None) -> int | None:
-    """Change a port's bit rate, or with None see whether it can be; the one before.  UsageError if it cannot."""
-    before = port.baud
+    """Change a port's bit rate, or with None see whether it can be; the one it has then.  UsageError if it cannot."""
     if "baud" not in port.capabilities or not isinstance(port, SetsBaud):
         raise UsageError(f"{port.url} cannot change its baud rate")
     if rate is not None:
         port.set_baud(rate)
-    return before
+    return port.baud
 
 
 def check_flow(flow: object) -> None:
@@ -125,8 +128,8 @@ class Module:
 
     @property
     def baud(self) -> int | None:
-        """Bit rate of the wire; None if the port does not know it."""
-        return self._port.baud
+        """Bit rate of the wire, as the port or else the module says; None if there is no wire, or neither knows."""
+        return self._link.baud or None
 
     def run(self, flow: Flow[R]) -> R:
         """Run a command, or a flow of them, to its result.
@@ -141,6 +144,8 @@ class Module:
     def wake(self) -> start.Found:
         """Bring the module to command mode, echo off, no socket open; what had to be done is also in `found`."""
         self.found = self.drive(perform(self._link, start.wake(self._link.policy), trusting=True))
+        if self._link.baud is None:
+            self._link.pace(self.drive(perform(self._link, start.rate(), trusting=True)))
         return self.found
 
     def wait(self, kind: type[E], timeout: float) -> E | None:
