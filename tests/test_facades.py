@@ -18,11 +18,15 @@ import pytest
 import fcm360w
 from fcm360w import aio, streams
 from fcm360w import module as module_py
-from fcm360w.aio import AsyncModule, AsyncStream, AsyncWifi
+from fcm360w.aio import AsyncModule, AsyncStream
+from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
+from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, AsyncUdpSocket
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, SendTimeout, TransportLost, UsageError
 from fcm360w.events import Lost
-from fcm360w.module import Module, Wifi
+from fcm360w.faces import System, Tcp, Udp, Wifi
+from fcm360w.module import Module
+from fcm360w.sockets import Listener, UdpEnd, UdpService, UdpSocket
 from fcm360w.states import State
 from fcm360w.steps import Pause, Until, Within
 from fcm360w.streams import Stream, StreamIO, writable_bytes
@@ -868,6 +872,13 @@ PAIRS: list[tuple[Any, Any]] = [
     (Module, AsyncModule),
     (Stream, AsyncStream),
     (Wifi, AsyncWifi),
+    (Tcp, AsyncTcp),
+    (Udp, AsyncUdp),
+    (System, AsyncSystem),
+    (Listener, AsyncListener),
+    (UdpEnd, AsyncUdpEnd),
+    (UdpSocket, AsyncUdpSocket),
+    (UdpService, AsyncUdpService),
 ]
 # A file blocks; asyncio has nothing alike.
 SYNC_ONLY = {"makefile"}
@@ -917,13 +928,14 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
         if inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)
     }
     quick = set(public(both)) - waits
-    plain = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "dropped", "full", "waiting"}
+    plain = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "peer"}
+    plain |= {"dropped", "full", "waiting"}
     assert quick <= plain | {"adopt", "clock", "forget", "settimeout", "stream_over"}
 
 
 def test_both_are_contexts() -> None:
-    sync: list[type[Any]] = [Module, Stream]
-    both: list[type[Any]] = [AsyncModule, AsyncStream]
+    sync: list[type[Any]] = [Module, Stream, Listener, UdpEnd]
+    both: list[type[Any]] = [AsyncModule, AsyncStream, AsyncListener, AsyncUdpEnd]
     for kind in sync:
         assert {"__enter__", "__exit__"} <= set(vars(kind))
     for kind in both:

@@ -334,6 +334,11 @@ class AsyncStream:
         return self._channel.connect_id
 
     @property
+    def peer(self) -> tuple[str, int]:
+        """As Stream.peer."""
+        return self._channel.peer
+
+    @property
     def transparent(self) -> bool:
         """Whether the serial port is the stream, so that nothing else can be done with the module."""
         return self._channel.transparent
