@@ -80,7 +80,7 @@ def wake(policy: EscapePolicy) -> Steps[Found]:
         if not found:
             again, filled = yield from _outwait(policy)
             left = left or again
-    yield from _quiet_echo()
+    yield from quiet_echo()
     sockets = yield from _close_all()
     return Found(left, sockets, filled)
 
@@ -146,7 +146,7 @@ def rate() -> Steps[int | None]:
     return told.baud_rate
 
 
-def _quiet_echo() -> Steps[None]:
+def quiet_echo() -> Steps[None]:
     """Some firmware refuses the first ATE0 after power-up, so both ways are tried and neither must succeed."""
     for command in (BasicEcho(Switch.OFF), Echo(Switch.OFF)):
         with contextlib.suppress(CommandError):
