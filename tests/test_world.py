@@ -154,7 +154,8 @@ def test_bytes_there_and_back(mode: Mode, baud: int | None) -> None:
         while len(got) < len(data):
             got += stream.recv(9999)
     assert got == bytes(server.peers[0].received) == data
-    assert stream.report == (len(data), len(data), len(data))
+    assert stream.report
+    assert stream.report[:3] == (len(data), len(data), len(data))
 
 
 def test_the_line_is_paced_by_the_same_clock() -> None:

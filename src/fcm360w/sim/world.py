@@ -153,7 +153,8 @@ class World:
     `module()` is the ordinary `fcm360w.Module`; with asyncio it is `run(main())`, and `await async_module()` in it.
     What else happens is planned with `after`, or done between two calls: to the `network`, the radio, the serial cable.
     All in one thread: what the world calls back must not wait, and a program with threads of its own needs a Twin.
-    `baud` None is a line without pacing.  `now` and `start` are seconds.
+    While it is `frozen` the module stands still; afterwards it goes on where it was.  `baud` None is a line without
+    pacing.  `now` and `start` are seconds.
     """
 
     def __init__(
@@ -166,7 +167,7 @@ class World:
     ) -> None:
         self.start = self.now = START
         self.network = MemoryNetwork(seed=seed, now=self.now)
-        self.twin = SimModule(self.network, dialect, aps, baud)
+        self.twin = SimModule(self.network, dialect, aps, baud, seed=seed)
         self.link = SimLink(self.twin, self.now)
         self.uart = Uart(baud)
         self.host = RawHost(self)
@@ -176,8 +177,7 @@ class World:
         self._noise = random.Random(seed)
         self._port: CablePort | None = None
         self._cable: Cable | None = None
-        self.frozen = False  # whether the module stands still, and with it all that it has; it goes on where it was
-        self._unwired = self._turning = False
+        self.frozen = self._unwired = self._turning = False
         self._still = 0
 
     # ---- hosts
@@ -292,14 +292,19 @@ class World:
             self._cable.cut = wanted
 
     def lose_ap(self, ssid: str = DEFAULT_AP.ssid) -> None:
-        """The hotspots of a name go out of reach."""
-        self.twin.radio.leave()
+        """As Twin.lose_ap."""
+        self.twin.lose_ap(ssid)
 
     def restore_ap(self, ssid: str = DEFAULT_AP.ssid) -> None:
-        """They are back."""
+        """As Twin.restore_ap."""
+        self.twin.restore_ap(ssid, self.now)
+
+    def ap_client(self, joins: bool) -> str | None:
+        """As Twin.ap_client."""
+        return self.twin.ap_client(joins)
 
     def power_cycle(self) -> None:
-        """Take the module's power away for a moment: what is not saved is lost."""
+        """As Twin.power_cycle."""
         self._board.power_cycle(self.now)
 
     # ---- what it has seen
