@@ -11,13 +11,13 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
-from fcm360w.channel import Transparent
 from fcm360w.commands.tcp import Access
 from fcm360w.errors import TransportLost
 from fcm360w.events import Event
 from fcm360w.flows import sockets
 from fcm360w.link import Link
 from fcm360w.steps import EscapePolicy
+from fcm360w.transparent import Transparent
 from fcm360w.turns import Turn, Turned, Turns, perform
 from fcm360w.wire import Flow, Reply
 

@@ -1,36 +1,33 @@
-"""A socket of the module as a byte stream, without I/O: what streams do, as generators of turns.
+"""A socket of the module as a byte stream, without I/O: what every kind of stream does, as generators of turns.
 
-Transparent: the serial port is the stream, nothing else can run, and the end is in-band.  Push and buffer: each piece
-is a command with a counted payload, other commands and sockets go on beside it.
+The kinds are in transparent.py and commanded.py, and opening.py opens them.  What the module keeps of received data
+(buffer mode, and a socket that fell to it) is read here.
 """
 
 from __future__ import annotations
 
-import contextlib
 from typing import Literal, NamedTuple
 
+from fcm360w.commands.system import Booted
 from fcm360w.commands.tcp import (
     MAX_READ,
-    MAX_SEND,
     Access,
     Closed,
     Data,
     GetReceiveCount,
+    GetSent,
     Read,
     ReceiveCount,
     Received,
-    Send,
     Sent,
 )
-from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, UsageError
-from fcm360w.escape import Verdict
+from fcm360w.errors import CommandError, Overrun, PeerClosed, UsageError
 from fcm360w.events import Event
-from fcm360w.flows.leave import confirm, leave
-from fcm360w.flows.sockets import close, connect, explained, settle
+from fcm360w.flows.sockets import close, explained, settle
+from fcm360w.inbox import PUSH_INBOX, Inbox
 from fcm360w.link import Link
-from fcm360w.states import STREAMING, State
-from fcm360w.steps import Pause, Steps
-from fcm360w.turns import Turn, Turns, earlier, freed, perform, shielded
+from fcm360w.steps import Steps
+from fcm360w.turns import Turn, Turns, perform, shielded
 
 Mode = Literal["transparent", "push", "buffer"]
 ACCESS: dict[Mode, Access] = {
@@ -39,7 +36,6 @@ ACCESS: dict[Mode, Access] = {
     "buffer": Access.BUFFER,
 }
 CLOSED_CODE = 565
-PUSH_INBOX = 4 << 20
 
 
 class Report(NamedTuple):
@@ -55,225 +51,151 @@ class Report(NamedTuple):
 
 
 class Channel:
-    """What the two kinds share."""
+    """What the kinds share.
+
+    `ended`: the peer has closed, or the module has restarted.  `buffered`: what arrives is kept in the module until it
+    is read.  `dropped` bytes are missing behind those in the inbox.
+    """
 
     sent = 0
     received = 0
+    dropped = 0
 
-    def __init__(self, link: Link, connect_id: int) -> None:
+    def __init__(self, link: Link, connect_id: int, inbox: Inbox, buffered: bool) -> None:
         self.link = link
         self.connect_id = connect_id
+        self.inbox = inbox
+        self.buffered = buffered
         self.ended = False
         self.report: Report | None = None
+        self._waiting = self._reading = self._interrupted = self._at_most = False
+        link.sinks.append(self.take)
+
+    # ---- what a stream's user asks for
 
     def receive_into(self, buffer: memoryview, deadline: float | None) -> Turns[int]:
         """At least one byte into the buffer.  TimeoutError at the deadline; PeerClosed once all that came is read."""
-        raise TypeError
+        return (yield from self._arrival(buffer, deadline)) or self.inbox.take_into(buffer)
+
+    def receive_chunk_into(self, buffer: memoryview, deadline: float | None) -> Turns[tuple[float, int]]:
+        """As receive_into, but only bytes that came together: when, and how many."""
+        if count := (yield from self._arrival(buffer, deadline)):
+            return self.link.heard_at, count
+        return self.inbox.take_chunk_into(buffer)
 
     def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
         """All of the data.  TimeoutError at the deadline: what `sent` says has gone, the rest has not."""
         raise TypeError
 
+    def verify(self) -> Turns[Sent]:
+        """What the module says of bytes sent, and acknowledged.  PeerClosed, with the last figures, if it has ended."""
+        if not self.ended:
+            self._check()
+            try:
+                return (yield from perform(self.link, explained(GetSent(self.connect_id))))
+            except CommandError as error:
+                self._refused(error)
+        raise (yield from self._peer_closed())
+
+    def suspend(self) -> Turns[None]:
+        """Let commands run until `resume` has been called as often.  Here they may at any time."""
+        yield from ()
+
+    def resume(self) -> Turns[None]:
+        """Let the stream go on."""
+        yield from ()
+
     def close(self, seconds: float) -> Turns[Report]:
         """Wait for the peer's acknowledgement, at most `seconds`, and free the socket."""
-        raise TypeError
+        return (yield from perform(self.link, self._finish(seconds)))
 
-    def _check(self) -> None:
-        self.link.check()
-        if self.report and not self.ended:
-            raise UsageError("the stream is closed")
+    # ---- what the module says of the socket
 
-    def _expired(self, deadline: float | None, what: str) -> None:
-        if deadline is not None and self.link.now >= deadline:
-            raise TimeoutError(f"{what} timed out")
-
-    def _conclude(self, count: Sent | None) -> Report:
-        acknowledged = min(count.ackedbytes, self.sent) if count else None
-        self.report = Report(self.sent, acknowledged, self.received)
-        return self.report
-
-    def _finish(self, seconds: float) -> Steps[Report]:
-        """Last count, close: for a socket in command mode.  Once, whoever asks."""
-        if self.report:
-            return self.report
-        count = yield from settle(self.connect_id, seconds)
-        yield from close(self.connect_id, seconds)
-        return self._conclude(count)
-
-    def _peer_closed(self) -> Turns[PeerClosed]:
-        """The error that says so, with figures that are asked for once."""
-        if self.report is None:
-            yield from perform(self.link, self._finish(0.0))
-        report = self.report
-        assert report is not None
-        return PeerClosed(report.sent, report.acknowledged, report.uncertain)
-
-
-class Transparent(Channel):
-    """The serial port as the stream."""
-
-    def __init__(self, link: Link, connect_id: int) -> None:
-        super().__init__(link, connect_id)
-        assert link.data is not None
-        self.data = link.data
-        self._settling = 0
-
-    @property
-    def sent(self) -> int:  # type: ignore[override]
-        return self.data.sent
-
-    @property
-    def received(self) -> int:  # type: ignore[override]
-        return self.data.received
-
-    def receive_into(self, buffer: memoryview, deadline: float | None) -> Turns[int]:
-        link = self.link
-        while True:
-            if count := self.data.take_into(buffer):
-                return count
-            yield from self._settle()
-            if self.data.inbox:
-                continue
-            if self.ended:
-                raise (yield from self._peer_closed())
-            self._check()
-            direct = buffer if link.in_place else None
-            turned = yield Turn(read=direct, deadline=deadline)
-            if turned.read:
-                return turned.read
-            if not self.data.inbox:
-                self._expired(deadline, "receiving")
-
-    def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
-        link = self.link
-        while data:
-            yield from self._settle()
-            if self.ended:
-                raise (yield from self._peer_closed())
-            self._check()
-            allowed = link.may_send(data)
-            until = earlier(self.data.guard.deadline, deadline)
-            turned = yield Turn(write=data[:allowed] if allowed else None, deadline=until)
-            data = data[turned.wrote :]
-            if data:
-                self._expired(deadline, "sending")
-
-    @property
-    def _doubtful(self) -> bool:
-        """NO CARRIER was seen and silence has followed, or an escape was sent and whoever sent it was interrupted."""
-        link = self.link
-        silent = link.state is State.SUSPECT and self.data.watch.verdict is Verdict.SILENT
-        return not self.ended and (silent or link.state is State.LEAVING)
-
-    def _settle(self) -> Turns[None]:
-        """If there is doubt, and nobody else sees to it, find out whether the stream goes on."""
-        if not self._doubtful or self._settling:
-            return
-        self._settling += 1
-        try:
-            yield from shielded(perform(self.link, self._confirm()))
-        finally:
-            self._settling -= 1
-        if self.link.data and self.link.data is not self.data:
-            self.link.data.adopt(self.data)
-            self.data = self.link.data
-        yield Turn(deadline=self.link.now)
-
-    def _confirm(self) -> Steps[None]:
-        if not self._doubtful:
-            return
-        try:
-            self.ended = yield from confirm(self.link.policy)
-        except BaseException as error:
-            self.ended = self.link.state not in STREAMING
-            if not (self.ended and isinstance(error, CommandTimeout)):
-                raise
-
-    def close(self, seconds: float) -> Turns[Report]:
-        self._settling += 1
-        try:
-            return (yield from perform(self.link, self._leave(seconds)))
-        finally:
-            self._settling -= 1
-
-    def _leave(self, seconds: float) -> Steps[Report]:
-        if not self.ended and not self.report and self.link.state in STREAMING:
-            self.data.closing = True
-            try:
-                self.ended = not (yield from leave(self.link.policy))
-            finally:
-                self.data.closing = False
-        return (yield from self._finish(seconds))
-
-
-class Commanded(Channel):
-    """A counted payload a command: push and buffer mode."""
-
-    def __init__(self, link: Link, connect_id: int, push: bool) -> None:
-        super().__init__(link, connect_id)
-        self.push = push
-        self.inbox = bytearray()
-        self.inbox_high_water = 0
-        self.dropped = 0
-        self._waiting = self._reading = self._interrupted = self._at_most = False
-        link.sinks.append(self.take)
+    def take(self, event: Event) -> bool:
+        """Whether a line is this socket's; if so it is dealt with."""
+        row = event.row
+        if isinstance(row, Received) and row.connect_id == self.connect_id:
+            self._waiting = True
+            if row.data is not None:
+                self._keep(row.data, event.at)
+        elif isinstance(row, Closed) and row.connect_id == self.connect_id:
+            self._end(waiting=True)
+        else:
+            if isinstance(row, Booted):
+                self._end(waiting=False)
+            return False
+        return True
 
     def detach(self) -> None:
         """Take no more lines: the socket's id may be another's by now."""
         if self.take in self.link.sinks:
             self.link.sinks.remove(self.take)
 
-    def _conclude(self, count: Sent | None) -> Report:
-        self.detach()
-        return super()._conclude(count)
+    def _end(self, waiting: bool) -> None:
+        """Nothing more comes; `waiting`: but for what the module may still hold."""
+        self.ended, self._waiting = True, waiting
 
-    def take(self, event: Event) -> bool:
-        """Whether a line is this socket's; if so it is dealt with."""
-        row = event.row
-        if isinstance(row, Received) and row.connect_id == self.connect_id:
-            self._take_data(row)
-        elif isinstance(row, Closed) and row.connect_id == self.connect_id:
-            self.ended = self._waiting = True
-        else:
-            return False
-        return True
+    def _refused(self, error: CommandError) -> None:
+        """A command was refused because the socket is closed; else the error is told."""
+        if error.code != CLOSED_CODE and not self.ended:
+            raise error
+        self._end(waiting=True)
 
-    def _take_data(self, row: Received) -> None:
-        self._waiting = True
-        if row.data is not None:
-            self._keep(row.data)
-
-    def _keep(self, data: bytes) -> None:
+    def _keep(self, data: bytes, at: float) -> None:
         """Into the inbox as far as there is room; nothing after what was dropped, lest the gap move."""
         room = 0 if self.dropped else max(0, PUSH_INBOX - len(self.inbox))
-        self.dropped += max(0, len(data) - room)
-        self.inbox += data[:room]
+        dropped = max(0, len(data) - room)
+        self.inbox.put(data[:room], at)
         self.received += len(data)
-        self.inbox_high_water = max(self.inbox_high_water, len(self.inbox))
+        self.dropped += dropped
+        self.inbox.mark.dropped += dropped
 
-    def receive_into(self, buffer: memoryview, deadline: float | None) -> Turns[int]:
-        while True:
+    # ---- receiving
+
+    def _arrival(self, buffer: memoryview, deadline: float | None) -> Turns[int]:
+        """Wait until bytes are in the inbox, which is 0, or so many in the buffer."""
+        while not self.inbox:
+            yield from self._settle(deadline)
             if self.inbox:
-                return self._take_into(buffer)
+                break
             if self.dropped:
                 raise self._overrun()
-            self._check()
-            if self._waiting and not self.push:
+            if not self.ended:
+                self._check()
+            if self._readable:
                 yield from self._fetch(deadline)
-                continue
-            if self.ended:
-                error = yield from self._peer_closed()
-                if self.inbox or self.dropped:
-                    continue
-                raise error
-            yield Turn(deadline=deadline)
-            if not (self.inbox or self.ended or (self._waiting and not self.push)):
-                self._expired(deadline, "receiving")
+            elif self.ended:
+                yield from self._raise_end()
+            else:
+                turned = yield Turn(read=self._direct(buffer), deadline=deadline)
+                if turned.read:
+                    return turned.read
+                if not (self.inbox or self.ended or self._readable):
+                    self._expired(deadline, "receiving")
+        return 0
+
+    def _settle(self, deadline: float | None) -> Turns[None]:
+        """If there is doubt whether the stream goes on, find out."""
+        yield from ()
+
+    def _direct(self, buffer: memoryview) -> memoryview | None:
+        """Where payload may be read to, past the inbox."""
+        return None
+
+    @property
+    def _readable(self) -> bool:
+        return self._waiting and self.buffered and not self.report
+
+    def _raise_end(self) -> Turns[None]:
+        """PeerClosed, unless its figures cost time enough for more to have come."""
+        error = yield from self._peer_closed()
+        if not (self.inbox or self.dropped):
+            raise error
 
     def _overrun(self) -> Overrun:
         dropped, self.dropped = self.dropped, 0
-        if self.push:
-            return Overrun(f"{dropped} bytes of pushed data were dropped: nobody read them; use buffer mode")
+        if not self.buffered:
+            return Overrun(f"{dropped} bytes were dropped: nobody read them; what is pushed unread has a bound")
         limit, self._at_most = "up to " if self._at_most else "", False
         return Overrun(f"{limit}{dropped} bytes are missing here: a read was interrupted, or more came than is kept")
 
@@ -284,8 +206,7 @@ class Commanded(Channel):
 
     def _read(self) -> Steps[None]:
         """One read, unless another made it superfluous.  The module announces data once: read until there are none."""
-        if self.report or not self._waiting:
-            self._waiting = False
+        if not self._readable:
             return
         if self._interrupted:
             yield from self._account()
@@ -304,7 +225,7 @@ class Commanded(Channel):
             raise
         else:
             self._waiting = self._waiting or bool(data.data)
-            self._keep(data.data)
+            self._keep(data.data, self.link.heard_at)
         finally:
             self._reading = False
 
@@ -319,80 +240,41 @@ class Commanded(Channel):
         self._interrupted = False
         self.dropped += missing
 
-    def _peer_closed(self) -> Turns[PeerClosed]:
-        yield from shielded(perform(self.link, self._last()), lambda: self._reading)
-        return (yield from super()._peer_closed())
+    # ---- ends
+
+    def _check(self) -> None:
+        self.link.check()
+        if self.report and not self.ended:
+            raise UsageError("the stream is closed")
+
+    def _expired(self, deadline: float | None, what: str) -> None:
+        if deadline is not None and self.link.now >= deadline:
+            raise TimeoutError(f"{what} timed out")
+
+    def _conclude(self, count: Sent | None) -> Report:
+        self.detach()
+        acknowledged = min(count.ackedbytes, self.sent) if count else None
+        self.report = Report(self.sent, acknowledged, self.received)
+        return self.report
+
+    def _finish(self, seconds: float) -> Steps[Report]:
+        """Last count, close: for a socket in command mode.  Once, whoever asks."""
+        if self.report:
+            return self.report
+        count = yield from settle(self.connect_id, seconds)
+        yield from close(self.connect_id, seconds)
+        return self._conclude(count)
 
     def _last(self) -> Steps[Report]:
         """Fetch what a reader may still want before the socket is closed.  What the inbox cannot hold is counted."""
-        while self._waiting and not self.push and not self.report:
+        while self._readable:
             yield from self._read()
         return (yield from self._finish(0.0))
 
-    def _take_into(self, buffer: memoryview) -> int:
-        count = min(len(buffer), len(self.inbox))
-        buffer[:count] = self.inbox[:count]
-        del self.inbox[:count]
-        return count
-
-    def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
-        pause = 0.02
-        while data:
-            if self.ended:
-                raise (yield from self._peer_closed())
-            self._check()
-            piece = bytes(data[:MAX_SEND])
-            if (yield from self._send_piece(piece, deadline)):
-                data, pause = data[len(piece) :], 0.02
-                self.sent += len(piece)
-            else:
-                yield from perform(self.link, _wait(pause), deadline=deadline)
-                pause = min(pause * 2, 0.5)
-            if data and not self.ended:
-                self._expired(deadline, "sending")
-
-    def _send_piece(self, piece: bytes, deadline: float | None) -> Turns[bool]:
-        command = explained(Send(self.connect_id, piece))
-        try:
-            return (yield from perform(self.link, command, deadline=deadline))
-        except CommandError as error:
-            if error.code != CLOSED_CODE and not self.ended:
-                raise
-            self.ended = self._waiting = True
-            return False
-
-    def close(self, seconds: float) -> Turns[Report]:
-        return (yield from perform(self.link, self._finish(seconds)))
-
-
-def open_channel(link: Link, host: str, port: int, mode: Mode) -> Turns[Channel]:
-    """Open a socket as a stream.  What comes in one burst with the opening is the stream's already.
-
-    If it is interrupted, the id is freed before that is told, which takes seconds if the module must be asked where
-    it is; one that does not say is asked again before the next command.
-    """
-    made: list[Commanded] = []
-    undoing: list[int] = []
-
-    def claim(connect_id: int) -> None:
-        if mode != "transparent":
-            made.append(Commanded(link, connect_id, mode == "push"))
-
-    def undo(connect_id: int) -> Steps[None]:
-        undoing.append(connect_id)
-        link.unclosed.add(connect_id)
-        with contextlib.suppress(CommandError, CommandTimeout):
-            yield from freed(link)
-
-    try:
-        opening = connect(host, port, ACCESS[mode], claim=claim, undo=undo)
-        connect_id = yield from shielded(perform(link, opening), lambda: bool(undoing))
-    except BaseException:
-        for channel in made:
-            channel.detach()
-        raise
-    return made[0] if made else Transparent(link, connect_id)
-
-
-def _wait(seconds: float) -> Steps[None]:
-    yield Pause(seconds)
+    def _peer_closed(self) -> Turns[PeerClosed]:
+        """The error that says so, with figures that are asked for once."""
+        if self.report is None:
+            yield from shielded(perform(self.link, self._last()), lambda: self._reading)
+        report = self.report
+        assert report is not None
+        return PeerClosed(report.sent, report.acknowledged, report.uncertain)
