@@ -54,7 +54,7 @@ class Channel:
     """What the kinds share.
 
     `ended`: the peer has closed, or the module has restarted.  `buffered`: what arrives is kept in the module until it
-    is read.  `dropped` bytes are missing behind those in the inbox.
+    is read.  `dropped` bytes are missing behind those in the inbox.  `_shut`: the module was told to close the socket.
     """
 
     sent = 0
@@ -68,6 +68,8 @@ class Channel:
         self.buffered = buffered
         self.ended = False
         self.report: Report | None = None
+        self._shut = False
+        self._count: Sent | None = None
         self._waiting = self._reading = self._interrupted = self._at_most = False
         link.sinks.append(self.take)
 
@@ -184,7 +186,7 @@ class Channel:
 
     @property
     def _readable(self) -> bool:
-        return self._waiting and self.buffered and not self.report
+        return self._waiting and self.buffered and not self._shut
 
     def _raise_end(self) -> Turns[None]:
         """PeerClosed, unless its figures cost time enough for more to have come."""
@@ -244,26 +246,25 @@ class Channel:
 
     def _check(self) -> None:
         self.link.check()
-        if self.report and not self.ended:
+        if self._shut and not self.ended:
             raise UsageError("the stream is closed")
 
     def _expired(self, deadline: float | None, what: str) -> None:
         if deadline is not None and self.link.now >= deadline:
             raise TimeoutError(f"{what} timed out")
 
-    def _conclude(self, count: Sent | None) -> Report:
-        self.detach()
-        acknowledged = min(count.ackedbytes, self.sent) if count else None
-        self.report = Report(self.sent, acknowledged, self.received)
-        return self.report
-
     def _finish(self, seconds: float) -> Steps[Report]:
-        """Last count, close: for a socket in command mode.  Once, whoever asks."""
+        """Last count, close: for a socket in command mode.  Once, whoever asks; again, if it was interrupted."""
         if self.report:
             return self.report
-        count = yield from settle(self.connect_id, seconds)
+        if not self._shut:
+            self._count = yield from settle(self.connect_id, seconds)
+        self._shut = True
         yield from close(self.connect_id, seconds)
-        return self._conclude(count)
+        self.detach()
+        acknowledged = min(self._count.ackedbytes, self.sent) if self._count else None
+        self.report = Report(self.sent, acknowledged, self.received)
+        return self.report
 
     def _last(self) -> Steps[Report]:
         """Fetch what a reader may still want before the socket is closed.  What the inbox cannot hold is counted."""

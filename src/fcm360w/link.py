@@ -292,7 +292,8 @@ class Link:
 
     def tell(self, event: Event) -> bool:
         """Let every sink hear of an event; whether one takes it."""
-        return any([sink(event) for sink in self.sinks])
+        taken = [sink(event) for sink in self.sinks]
+        return any(taken)
 
     def emit(self, row: Reply, now: float) -> None:
         """An event that no sink takes, nor the step in progress, is queued."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, ProtocolError, UsageError
+from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, GivenUp, ProtocolError, UsageError
 from fcm360w.escape import Marker, Verdict
 from fcm360w.parameters import ParseError, encode
 from fcm360w.states import STREAMING, Cause, State
@@ -57,8 +57,8 @@ class Pending:
         self.done = True
 
     def give_up(self, link: Link) -> None:
-        """Whoever waits is told so, after it was abandoned."""
-        self.fail(link, CommandTimeout(self.describe() or type(self.step).__name__, link.now - self.begun))
+        """Whoever waits is told that it was abandoned."""
+        self.fail(link, GivenUp(type(self.step).__name__, link.now - self.begun))
 
     def finish(self, link: Link, value: Any) -> None:
         self.value = value
@@ -213,7 +213,7 @@ class Exchange(Pending):
 
     def give_up(self, link: Link) -> None:
         seconds = link.now - self.begun
-        self.fail(link, CommandTimeout(self.command.line(mask=True), seconds, self.command.section()))
+        self.fail(link, GivenUp(self.command.line(mask=True), seconds, self.command.section()))
 
     def describe(self) -> str | None:
         return self.command.line(mask=True)

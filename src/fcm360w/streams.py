@@ -57,7 +57,9 @@ class Holders:
 
     def check(self, who: object) -> None:
         if self._holding and who in self._holding:
-            raise UsageError("the stream is suspended here: neither sending nor receiving is possible before it goes on")
+            raise UsageError(
+                "the stream is suspended here: neither sending nor receiving is possible before it goes on"
+            )
 
     @contextlib.contextmanager
     def hold(self, who: object) -> Iterator[None]:
@@ -141,11 +143,11 @@ class Stream:
 
     @contextlib.contextmanager
     def suspended(self) -> Iterator[None]:
-        """Leave data mode for a while, so that commands can be run, by any thread; in push and buffer mode they always can.
+        """Leave data mode for a while, so that any thread can run commands; in push and buffer mode it always can.
 
-        Takes two guard times and more.  Who sends or receives meanwhile waits; whoever suspended the stream must not:
-        UsageError.  What the peer sends meanwhile is received afterwards.  CommandTimeout if the module does not leave
-        data mode: then the stream goes on; or does not return to it: then it has ended.
+        Takes two guard times and more.  Who sends or receives meanwhile waits; the thread that suspended the stream
+        must not: UsageError.  What the peer sends meanwhile is received afterwards.  CommandTimeout if the module does
+        not leave data mode, after which the stream goes on, or does not return to it, after which it has ended.
         """
         module, channel = self._module, self._channel
         module.drive(channel.suspend())

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from fcm360w.channel import Channel, Report
 from fcm360w.commands.tcp import Sent
-from fcm360w.errors import CommandTimeout, TransportLost, UsageError
+from fcm360w.errors import CommandTimeout, GivenUp, TransportLost, UsageError
 from fcm360w.escape import Marker, Verdict
 from fcm360w.flows.leave import confirm, leave, resume, step_out
 from fcm360w.link import Link
@@ -90,7 +90,7 @@ class Transparent(Channel):
     @property
     def _doubtful(self) -> bool:
         """NO CARRIER was seen and silence has followed, or data mode was left and whoever did so was interrupted."""
-        if self.ended or self.report or self._holds or self.link.error:
+        if self.ended or self._shut or self._holds or self.link.error:
             return False
         silent = self.link.state is State.SUSPECT and self.data.watch.verdict is Verdict.SILENT
         return silent or self.link.state is State.LEAVING or not self._here
@@ -101,8 +101,8 @@ class Transparent(Channel):
             return
         try:
             yield from self._undisturbed(self._confirm(), deadline)
-        except CommandTimeout:
-            if not self.ended:
+        except CommandTimeout as error:
+            if not (self.ended or isinstance(error, GivenUp)):
                 raise
         yield Turn(deadline=self.link.now)
 
@@ -203,7 +203,7 @@ class Transparent(Channel):
         return (yield from self._undisturbed(self._closed(seconds)))
 
     def _closed(self, seconds: float) -> Steps[Report]:
-        if self._here and not self.ended and not self.report and self.link.state in STREAMING:
+        if self._here and not self.ended and self.link.state in STREAMING:
             self.data.closing = True
             try:
                 yield from self._left(leave)

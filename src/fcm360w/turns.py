@@ -118,8 +118,8 @@ def perform(link: Link, flow: Flow[R], trusting: bool = False, deadline: float |
 def recovered(link: Link) -> Turns[Recovery]:
     """Bring the module to command mode from wherever it is, before all flows that wait for their turn.
 
-    The flow that has its turn, however stuck, loses it: its step ends in CommandTimeout; if it goes on, it goes to the
-    end of the queue.
+    The flow that has its turn, however stuck, loses it: its step ends in GivenUp; if it goes on, it goes to the end of
+    the queue.
     """
     ticket = Ticket(firm=True)
     if link.queue and not link.queue[0].firm:

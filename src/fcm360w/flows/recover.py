@@ -139,7 +139,7 @@ def escaped(policy: EscapePolicy, attempts: int = 1) -> Steps[Recovery]:
 
 
 def filled(owed: Command[Any] | None = None, filling: Filling = lambda _: None) -> Steps[Recovery]:
-    """Give a prompt whose limit is longer, or none, what it waits for.  `filling` is told the socket first, if known."""
+    """Give a prompt of longer patience what it waits for.  `filling` is told the socket before, if it is known."""
     filling(_socket_of(owed))
     count = 0
     for _ in range(2):
@@ -217,9 +217,7 @@ def resync(
     return (yield from _closing(found, owed))
 
 
-def recover(
-    policy: EscapePolicy, streaming: bool, owed: Command[Any] | None, filling: Filling
-) -> Steps[Recovery]:
+def recover(policy: EscapePolicy, streaming: bool, owed: Command[Any] | None, filling: Filling) -> Steps[Recovery]:
     """To command mode from wherever the module is.  ProtocolError if nothing helps.
 
     `streaming`: it is in data mode, as far as is known; `owed`: it may wait for a payload.  CommandTimeout if bytes
