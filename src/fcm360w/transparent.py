@@ -198,6 +198,8 @@ class Transparent(Channel):
         """
         self._holds -= 1
         yield from self._undisturbed(self._confirm())
+        if not self.ended:
+            self.link.check()
 
     def close(self, seconds: float) -> Turns[Report]:
         return (yield from self._undisturbed(self._closed(seconds)))
