@@ -10,7 +10,8 @@ import pytest
 from fcm360w import channel, inbox
 from fcm360w.channel import Mode, Report
 from fcm360w.commands import tcp
-from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, TransportLost, UsageError
+from fcm360w.commands.system import GetVersion
+from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, SendTimeout, TransportLost, UsageError
 from fcm360w.states import State
 from fcm360w.turns import perform
 from scripted import ERROR, OK, PROMPT, TOKENS, World, answer, each_byte, line
@@ -68,10 +69,21 @@ def test_a_full_send_buffer_runs_out_of_time() -> None:
     world.on("AT+QISEND=0,5", PROMPT, always=True)
     world.on(b"hello", line("SEND FAIL"), always=True)
     begin = world.now
-    with pytest.raises(TimeoutError):
+    with pytest.raises(SendTimeout) as caught:
         send(world, stream, b"hello", 2.0)
     assert begin + 2.0 <= world.now < begin + 3.0
-    assert stream.sent == 0
+    assert caught.value.sent == stream.sent == 0
+
+
+def test_the_time_for_a_send_may_be_up_in_the_queue() -> None:
+    world = World()
+    stream = commanded(world, "push")
+    world.on("AT+QVERSION", (0.9, answer("+QVERSION: X")))
+    other = world.start(perform(world.link, GetVersion()))
+    with pytest.raises(SendTimeout) as caught:
+        send(world, stream, b"hello", 0.5)
+    assert caught.value.sent == 0
+    world.finish(other)
 
 
 def test_send_without_patience_sends_what_it_can() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fcm360w import inbox
 from fcm360w.channel import Report
-from fcm360w.errors import CommandTimeout, PeerClosed, TransportLost, UsageError
+from fcm360w.errors import CommandTimeout, PeerClosed, SendTimeout, TransportLost, UsageError
 from fcm360w.escape import Escape
 from fcm360w.events import Lost
 from fcm360w.states import State
@@ -111,9 +111,9 @@ def test_send_that_runs_out_of_time_says_what_went() -> None:
     world = World()
     stream = transparent(world)
     world.wait(5.0)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(SendTimeout, match="after 2 bytes") as caught:
         send(world, stream, b"+++", 0.5)
-    assert stream.sent == 2
+    assert caught.value.sent == stream.sent == 2
 
 
 def test_the_wire_rate_keeps_the_guard_honest() -> None:
@@ -444,7 +444,7 @@ def test_close_after_escapes_that_went_to_the_peer() -> None:
     send(world, stream, b"hello")
     world.on(b"+++")
     leaves(world, 8)
-    assert world.drive(stream.close(10.0)) == Report(5, 5, 0)
+    assert world.drive(stream.close(10.0)) == Report(5, 5, 0, 3)
 
 
 def test_close_when_the_peer_has_closed() -> None:
@@ -617,6 +617,17 @@ def test_loss_of_the_transport_gives_what_came_first(before: bytes) -> None:
         with pytest.raises(TransportLost):
             act()
     assert [type(row) for row in world.events()] == [Lost]
+
+
+@pytest.mark.parametrize("last", [b"line\r\n", b"line\r\nNO CARR", b"\r"])
+def test_loss_gives_a_reader_that_waits_what_came_first(last: bytes) -> None:
+    world = World()
+    stream = transparent(world)
+    world.say(last, 0.1)
+    world.say(gone(), 0.11)
+    assert receive_exactly(world, stream, len(last)) == last
+    with pytest.raises(TransportLost):
+        receive(world, stream)
 
 
 @pytest.mark.parametrize("after", [0.01, 0.5, POLICY.before + 0.1, POLICY.before + POLICY.after + 0.1])

@@ -27,7 +27,7 @@ from fcm360w.flows.sockets import close, explained, settle
 from fcm360w.inbox import PUSH_INBOX, Inbox
 from fcm360w.link import Link
 from fcm360w.steps import Steps
-from fcm360w.turns import Turn, Turns, perform, shielded
+from fcm360w.turns import Turn, Turns, patiently, perform, shielded
 
 Mode = Literal["transparent", "push", "buffer"]
 ACCESS: dict[Mode, Access] = {
@@ -36,14 +36,20 @@ ACCESS: dict[Mode, Access] = {
     "buffer": Access.BUFFER,
 }
 CLOSED_CODE = 565
+STALL = 1.0
 
 
 class Report(NamedTuple):
-    """What became of a stream's bytes.  `acknowledged` by the peer's network stack; None if the module did not say."""
+    """What became of a stream's bytes.
+
+    `acknowledged` by the peer's network stack; None if the module did not say.  `added`: bytes that the peer got and
+    nobody sent, of escapes that the module took for payload: the wire was slower than its known rate.
+    """
 
     sent: int
     acknowledged: int | None
     received: int
+    added: int = 0
 
     @property
     def uncertain(self) -> int:
@@ -60,6 +66,7 @@ class Channel:
     sent = 0
     received = 0
     dropped = 0
+    transparent = False
 
     def __init__(self, link: Link, connect_id: int, inbox: Inbox, buffered: bool) -> None:
         self.link = link
@@ -86,7 +93,7 @@ class Channel:
         return self.inbox.take_chunk_into(buffer)
 
     def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
-        """All of the data.  TimeoutError at the deadline: what `sent` says has gone, the rest has not."""
+        """All of the data.  SendTimeout at the deadline says how much of it has gone."""
         raise TypeError
 
     def verify(self) -> Turns[Sent]:
@@ -169,11 +176,11 @@ class Channel:
             elif self.ended:
                 yield from self._raise_end()
             else:
-                turned = yield Turn(read=self._direct(buffer), deadline=deadline)
+                turned = yield from patiently(Turn(read=self._direct(buffer), deadline=deadline))
                 if turned.read:
                     return turned.read
-                if not (self.inbox or self.ended or self._readable):
-                    self._expired(deadline, "receiving")
+                if not (self.inbox or self.ended or self._readable or self.link.error) and self._expired(deadline):
+                    raise TimeoutError("receiving timed out")
         return 0
 
     def _settle(self, deadline: float | None) -> Turns[None]:
@@ -249,21 +256,22 @@ class Channel:
         if self._shut and not self.ended:
             raise UsageError("the stream is closed")
 
-    def _expired(self, deadline: float | None, what: str) -> None:
-        if deadline is not None and self.link.now >= deadline:
-            raise TimeoutError(f"{what} timed out")
+    def _expired(self, deadline: float | None) -> bool:
+        return deadline is not None and self.link.now >= deadline
 
     def _finish(self, seconds: float) -> Steps[Report]:
         """Last count, close: for a socket in command mode.  Once, whoever asks; again, if it was interrupted."""
         if self.report:
             return self.report
         if not self._shut:
-            self._count = yield from settle(self.connect_id, seconds)
+            self._count = yield from settle(self.connect_id, seconds, STALL if self.ended else None)
         self._shut = True
         yield from close(self.connect_id, seconds)
         self.detach()
-        acknowledged = min(self._count.ackedbytes, self.sent) if self._count else None
-        self.report = Report(self.sent, acknowledged, self.received)
+        count = self._count
+        acknowledged = min(count.ackedbytes, self.sent) if count else None
+        added = max(0, count.total_send_length - self.sent) if count else 0
+        self.report = Report(self.sent, acknowledged, self.received, added)
         return self.report
 
     def _last(self) -> Steps[Report]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fcm360w.channel import Channel
 from fcm360w.commands.tcp import MAX_SEND, Send
-from fcm360w.errors import CommandError
+from fcm360w.errors import CommandError, SendTimeout
 from fcm360w.flows.sockets import explained
 from fcm360w.inbox import Inbox
 from fcm360w.link import Link
 from fcm360w.steps import Pause, Steps
-from fcm360w.turns import Turns, perform
+from fcm360w.turns import QueueTimeout, Turns, perform
 
 
 class Commanded(Channel):
@@ -19,20 +19,23 @@ class Commanded(Channel):
         super().__init__(link, connect_id, Inbox(link.marks["commanded_inbox"]), buffered=not push)
 
     def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
-        pause = 0.02
+        pause, size = 0.02, len(data)
         while data:
             if self.ended:
                 raise (yield from self._peer_closed())
             self._check()
             piece = bytes(data[:MAX_SEND])
-            if (yield from self._send_piece(piece, deadline)):
-                data, pause = data[len(piece) :], 0.02
-                self.sent += len(piece)
-            else:
-                yield from perform(self.link, _wait(pause), deadline=deadline)
-                pause = min(pause * 2, 0.5)
-            if data and not self.ended:
-                self._expired(deadline, "sending")
+            try:
+                if (yield from self._send_piece(piece, deadline)):
+                    data, pause = data[len(piece) :], 0.02
+                    self.sent += len(piece)
+                else:
+                    yield from perform(self.link, _wait(pause), deadline=deadline)
+                    pause = min(pause * 2, 0.5)
+            except QueueTimeout as error:
+                raise SendTimeout(size - len(data)) from error
+            if data and not self.ended and self._expired(deadline):
+                raise SendTimeout(size - len(data))
 
     def _send_piece(self, piece: bytes, deadline: float | None) -> Turns[bool]:
         command = explained(Send(self.connect_id, piece))

@@ -6,6 +6,7 @@
     ├── CommandError          the module said no
     ├── CommandTimeout        also TimeoutError: the module said nothing
     │   └── GivenUp               before its time was over, since somebody recovered the module
+    ├── SendTimeout           also TimeoutError: the caller's time is up, and not all has been sent
     ├── PeerClosed            also ConnectionError: the far end of a socket went away
     ├── Overrun               bytes were dropped because nobody took them in time
     └── TransportError        also ConnectionError: the way to the module
@@ -27,6 +28,7 @@ __all__ = [
     "Overrun",
     "PeerClosed",
     "ProtocolError",
+    "SendTimeout",
     "TransportError",
     "TransportLost",
     "TransportUnavailable",
@@ -101,6 +103,17 @@ class GivenUp(CommandTimeout):
 
     def __str__(self) -> str:
         return f"{self.command}: given up after {self.seconds:g} s to recover the module{_manual(self.section)}"
+
+
+class SendTimeout(FCM360WError, TimeoutError):
+    """The caller's time is up: the first `sent` bytes of what was to be sent have gone, the others have not."""
+
+    def __init__(self, sent: int) -> None:
+        super().__init__(sent)
+        self.sent = sent
+
+    def __str__(self) -> str:
+        return f"sending timed out after {self.sent} bytes"
 
 
 class PeerClosed(FCM360WError, ConnectionError):

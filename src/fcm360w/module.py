@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -21,8 +22,8 @@ from fcm360w.stats import Stats, snapshot
 from fcm360w.steps import EscapePolicy
 from fcm360w.streams import Stream
 from fcm360w.threads import Waiters, Waiting, writable
-from fcm360w.turns import Turn, Turned, Turns, earlier, events, perform, recovered, wait
-from fcm360w.wire import Flow, Reply
+from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, recovered, wait
+from fcm360w.wire import Command, Flow, Reply
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -71,6 +72,12 @@ def bytes_are_stuck(port: Port) -> bool:
     return bool(waiting) or (fd >= 0 and not writable(fd))
 
 
+def check_flow(flow: object) -> None:
+    """UsageError for a command after which the serial port would be a byte stream that nobody reads."""
+    if isinstance(flow, Command) and flow.connects():
+        raise UsageError(f"{flow.line(mask=True)} begins data mode: use stream()")
+
+
 def check_mode(mode: str) -> None:
     """UsageError for a mode that is none."""
     if mode not in ACCESS:
@@ -100,20 +107,24 @@ class Module:
 
     @property
     def baud(self) -> int | None:
-        """Bit rate of the wire; None if the port does not know it."""
-        return self._port.baud
+        """Bit rate of the wire, as the port or else the module says; None if there is no wire, or neither knows."""
+        return self._link.baud or None
 
     def run(self, flow: Flow[R]) -> R:
         """Run a command, or a flow of them, to its result.
 
         UsageError before anything is sent if a parameter is out of bounds; CommandError if the module refuses;
         CommandTimeout if it does not answer in the manual's time; TransportLost if the port is gone.
+        UsageError, too, for a command that begins data mode: `stream` does that, and leaves it again.
         """
+        check_flow(flow)
         return self.drive(perform(self._link, flow))
 
     def wake(self) -> start.Found:
         """Bring the module to command mode, echo off, no socket open; what had to be done is also in `found`."""
         self.found = self.drive(perform(self._link, start.wake(self._link.policy), trusting=True))
+        if self._link.baud is None:
+            self._link.pace(self.drive(perform(self._link, start.rate(), trusting=True)))
         return self.found
 
     def recover(self) -> Recovery:
@@ -159,15 +170,29 @@ class Module:
 
     def close(self) -> None:
         """Close what streams are open, leave data mode, release the port."""
+        failed: list[Exception] = []
         try:
-            for stream in tuple(self._streams):
-                if self._link.error is None:
-                    stream.close()
+            for stream in sorted(self._streams, key=lambda stream: not stream.transparent):
+                self._part(stream.close, failed)
+            self._part(self._leave, failed)
         finally:
             with self._lock:
                 self._link.lost(TransportLost(f"{self.url} was closed"), self.clock())
                 self._waiters.close()
             self._port.close()
+        if failed:
+            raise failed[0]
+
+    def _part(self, act: Callable[[], object], failed: list[Exception]) -> None:
+        """One act of closing; the others follow whatever becomes of it, unless the port is gone."""
+        if self._link.error is None:
+            try:
+                act()
+            except (OSError, FCM360WError) as error:
+                failed.append(error)
+
+    def _leave(self) -> None:
+        self.drive(perform(self._link, left(self._link), trusting=True))
 
     def __enter__(self) -> Self:
         return self

@@ -7,13 +7,13 @@ from typing import TypeVar
 
 from fcm360w.channel import Channel, Report
 from fcm360w.commands.tcp import Sent
-from fcm360w.errors import CommandTimeout, GivenUp, TransportLost, UsageError
+from fcm360w.errors import CommandTimeout, GivenUp, SendTimeout, TransportLost, UsageError
 from fcm360w.escape import Marker, Verdict
 from fcm360w.flows.leave import confirm, leave, resume, step_out
 from fcm360w.link import Link
 from fcm360w.states import STREAMING, State
 from fcm360w.steps import EscapePolicy, Steps
-from fcm360w.turns import Turn, Turns, earlier, perform, shielded
+from fcm360w.turns import QueueTimeout, Turn, Turns, earlier, perform, shielded
 
 R = TypeVar("R")
 
@@ -24,6 +24,8 @@ class Transparent(Channel):
     While it is suspended the module keeps what arrives, and pours it out when data mode goes on.  If the peer closes
     meanwhile, what is left is read as in buffer mode.
     """
+
+    transparent = True
 
     def __init__(self, link: Link, connect_id: int) -> None:
         assert link.data is not None
@@ -68,16 +70,20 @@ class Transparent(Channel):
         return buffer if self._here and self.link.in_place else None
 
     def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
+        size = len(data)
         while data:
-            yield from self._settle(deadline)
+            try:
+                yield from self._settle(deadline)
+            except QueueTimeout as error:
+                raise SendTimeout(size - len(data)) from error
             if self.ended:
                 raise (yield from self._peer_closed())
             self._check()
             allowed, again = self._allowed(data)
             turned = yield Turn(write=data[:allowed] if allowed else None, deadline=earlier(again, deadline))
             data = data[turned.wrote :]
-            if data:
-                self._expired(deadline, "sending")
+            if data and self._expired(deadline):
+                raise SendTimeout(size - len(data))
 
     def _allowed(self, data: memoryview) -> tuple[int, float | None]:
         """How many bytes may be written now, and when to ask for more if the guard holds some back."""

@@ -61,9 +61,10 @@ def sim(tcp: tuple[str, int] | None, pty: str | None, aps: tuple[str, ...], baud
 
 
 def _serve(twin: Twin) -> None:
-    """Run until SIGINT or SIGTERM."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    """Run until somebody ends it: by hand, as a service, or by closing the terminal."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if number := vars(signal).get(name):
+            signal.signal(number, _interrupt)
     try:
         _bind(twin)
         for url in twin.urls:

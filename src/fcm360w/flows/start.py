@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from fcm360w.errors import ProtocolError
+from fcm360w.commands.system import GetBaudRate
+from fcm360w.errors import CommandError, ProtocolError
 from fcm360w.flows.recover import (
     Act,
     Rung,
@@ -48,3 +49,12 @@ def wake(policy: EscapePolicy) -> Steps[Found]:
     yield from quiet_echo()
     sockets = yield from close_all()
     return Found(found.data_mode, sockets, bool(found.filled))
+
+
+def rate() -> Steps[int | None]:
+    """The bit rate of the module's serial line; None if it does not tell."""
+    try:
+        told = yield from GetBaudRate()
+    except (CommandError, ProtocolError):
+        return None
+    return told.baud_rate

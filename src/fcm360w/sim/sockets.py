@@ -180,6 +180,8 @@ class Sockets:
         socket.release()
         if self._used.get(socket.id) is socket:
             del self._used[socket.id]
+        if self.last_transparent == socket.id:
+            self.last_transparent = None
 
     def shut(self, socket: Socket) -> Callable[[], bool]:
         """Begin an orderly end; the result tells whether it is complete."""
