@@ -180,7 +180,9 @@ def test_the_peer_closes_whenever_it_likes(moment: float, read: str) -> None:
         assert (caught.value.sent, caught.value.acknowledged) == (3, 3)
     with pytest.raises(PeerClosed):
         world.send(stream, b"x")
-    assert stream.report == Report(3, 3, len(data))
+    assert stream.report
+    assert stream.report[:3] == (3, 3, len(data))
+    assert stream.report.added in (0, 3)  # it closed while the escape had not become one yet
     assert not world.events()
     world.check_idle()
 

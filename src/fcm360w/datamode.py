@@ -63,9 +63,13 @@ class DataMode:
         self._keep(data, passed, now)
         self._withheld_at = now if passed >= earlier else at
         self.received += passed
-        payload = memoryview(data)[: passed - self._drop(passed)]
-        self.inbox.put(payload[:earlier], at)
-        self.inbox.put(payload[earlier:], now)
+        payload = memoryview(data)[:passed]
+        if self.closing or self.gap:
+            payload = payload[: passed - self._drop(passed)]
+        if earlier:
+            self.inbox.put(payload[:earlier], at)
+            payload = payload[earlier:]
+        self.inbox.put(payload, now)
 
     def _drop(self, count: int) -> int:
         """How many of the bytes that came there is no room for."""

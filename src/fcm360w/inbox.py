@@ -47,16 +47,18 @@ class Inbox(bytearray):
         super().__init__()
         self.mark = mark
         self._came = 0
+        self._latest: float | None = None
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=ARRIVALS)
 
     def put(self, data: Buffer, at: float) -> None:
         """Append what came at a time."""
         if not data:
             return
-        self.extend(data)
+        self += data
         self._came += len(data)
-        if self._arrivals and self._arrivals[-1][1] == at:
+        if self._latest == at:
             self._arrivals.pop()
+        self._latest = at
         self._arrivals.append((self._came, at))
         self.mark.rise(len(self))
 
