@@ -77,10 +77,12 @@ class Interrupt(BaseException):
     """Somebody has no more interest."""
 
 
-def commanded(world: World, mode: Mode, first: bytes = b"") -> Commanded:
+def commanded(world: World, mode: Mode, first: bytes = b"", connect_id: int = 0) -> Commanded:
     access = ACCESS[mode]
-    world.on("AT+QISTATE", OK)
-    world.on(f'AT+QIOPEN=0,"TCP","h",80,0,{int(access)}', OK + line("+QIOPEN: 0,0") + first)
+    used = [f'+QISTATE: {n},"TCP","10.0.0.9",8009,49152,2,{n},1,"uart1"' for n in range(connect_id)]
+    world.on("AT+QISTATE", answer(*used))
+    opening = f'AT+QIOPEN={connect_id},"TCP","h",80,0,{int(access)}'
+    world.on(opening, OK + line(f"+QIOPEN: {connect_id},0") + first)
     opened = world.drive(open_channel(world.link, "h", 80, mode))
     assert isinstance(opened, Commanded)
     world.forget()

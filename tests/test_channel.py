@@ -13,7 +13,7 @@ from streaming import CLOSED, GUARD, POLICY, commanded, counts, qird, receive_ex
 
 def test_the_face_of_a_channel_is_abstract() -> None:
     link = World().link
-    bare = Channel(link, 0, inbox.Inbox(link.marks["commanded_inbox"]), buffered=False)
+    bare = Channel(link, 0, inbox.Inbox(link.marks["commanded_inbox"]), False, ("", 0))
     with pytest.raises(TypeError):
         bare.send(memoryview(b""), None)
 

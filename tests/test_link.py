@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, TransportLost, UsageError
 from fcm360w.events import Event, EventQueue, Lost, Overlong, Unparsed
-from fcm360w.flows import recover
+from fcm360w.flows import probe, recover
 from fcm360w.link import MAX_LINE
 from fcm360w.pending import MARGIN
 from fcm360w.states import State
@@ -787,7 +787,7 @@ def test_interrupted_while_the_late_line_is_due() -> None:
     world.on(OPEN_LINE, (0.001, OK), (5.0, line("+QIOPEN: 3,0")))
     interrupt(world, OPEN)
     world.on("AT", OK, always=True)
-    assert world.run(recover.probe())
+    assert world.run(probe.probe())
     world.wait(6.0)
     assert tcp.Opened(3, 0) in world.events()
 

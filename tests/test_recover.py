@@ -12,7 +12,7 @@ from fcm360w.channel import Channel
 from fcm360w.commands import system, tcp
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.tcp import Access, Open, Send, SendTimeout, Service
-from fcm360w.errors import CommandError, CommandTimeout, GivenUp, PeerClosed, ProtocolError, TransportLost
+from fcm360w.errors import CommandError, CommandTimeout, GivenUp, ProtocolError, SocketLost, TransportLost
 from fcm360w.flows.recover import INPUT_LIMIT, Recovery, Rung
 from fcm360w.sim.dialect import MANUAL
 from fcm360w.states import TABLE, State
@@ -257,8 +257,7 @@ def test_nothing_helps() -> None:
     with pytest.raises(ProtocolError, match="whatever was tried"):
         world.drive(recovered(world.link))
     assert world.now - begin < 40.0
-    assert world.sent.count(b"+++") == 1
-    assert world.sent.endswith(b"AT+QRST\r\nAT\r\nAT\r\n")
+    assert world.sent.count(b"+++") == world.sent.count(b"AT+QRST") == 1
 
 
 def test_bytes_that_cannot_leave() -> None:
@@ -325,9 +324,9 @@ def test_a_payload_that_must_be_made_up_ends_its_stream_and_no_other(by_itself: 
         assert found.rungs == (WAITED, CANCELLED, ESCAPED, FILLED)
     assert not world.link.unclosed
     assert len(world.peer_got()) == 1000
-    with pytest.raises(PeerClosed):
+    with pytest.raises(SocketLost):
         world.send(stream, b"more")
-    with pytest.raises(PeerClosed):
+    with pytest.raises(SocketLost):
         world.receive(stream, 1)
     world.send(other, b"more")
     assert world.drive(other.close(1.0)).acknowledged == 4
@@ -341,7 +340,7 @@ def test_a_payload_that_is_being_made_up_ends_its_stream_even_if_the_ladder_is_i
         world.step()
     driver.cancel(Interrupt())
     usable(world)
-    with pytest.raises(PeerClosed):
+    with pytest.raises(SocketLost):
         world.send(stream, b"more")
 
 
@@ -448,9 +447,8 @@ def test_a_restart_ends_every_stream() -> None:
     world.arrives(b"lost")
     world.say(line("ready"))
     world.wait(1.0)
-    world.on("AT+QRST")
     for stream in streams:
-        with pytest.raises(PeerClosed):
+        with pytest.raises(SocketLost):
             world.receive(stream, 1)
     assert world.events() == [system.Booted()]
 
@@ -464,6 +462,6 @@ def test_a_restart_is_the_end_of_a_stream_that_is_suspended() -> None:
     world.run(system.Restart())
     assert world.run(Until(system.Booted, 10.0))
     world.drive(stream.resume())
-    with pytest.raises(PeerClosed):
+    with pytest.raises(SocketLost):
         world.receive(stream, 1)
     world.check_idle()

@@ -144,8 +144,8 @@ def test_the_event_queue() -> None:
 
 def test_inboxes_and_what_they_drop(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
-    first, second = commanded(world, "push"), commanded(world, "push")
-    second.connect_id = 1
+    for connect_id in (0, 1):
+        commanded(world, "push", connect_id=connect_id)
     world.say(recv_urc(b"12345") + recv_urc(b"123", 1))
     world.wait(1.0)
     assert figures(world).buffers["commanded_inbox"] == Level(5, inbox.PUSH_INBOX, 0)
@@ -153,7 +153,6 @@ def test_inboxes_and_what_they_drop(monkeypatch: pytest.MonkeyPatch) -> None:
     world.say(recv_urc(b"67890"))
     world.wait(1.0)
     assert figures(world).buffers["commanded_inbox"][::2] == (6, 4)
-    first.detach()
 
 
 def test_transparent_buffers() -> None:

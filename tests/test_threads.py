@@ -514,14 +514,14 @@ def test_payload_of_one_stream_is_never_read_or_written_for_another() -> None:
         module._waiters.wait = late  # type: ignore[method-assign]
         receiving.start()
         with stream.suspended():
-            peer.on("AT+QISTATE", OK)
-            peer.on('AT+QIOPEN=0,"TCP","h",80,0,2', CONNECT)
+            peer.on("AT+QISTATE", answer('+QISTATE: 0,"TCP","10.0.0.9",8009,49152,2,0,0,"uart1"'))
+            peer.on('AT+QIOPEN=1,"TCP","h",80,0,2', CONNECT)
             other = module.stream("h", 80)
             peer.say(b"to other")
             peer.until(lambda: peer.raw)
             switched.set()
             assert other.recv(99) == b"to other"
-            expect_close(peer, 0)
+            expect_close(peer, 0, connect_id=1)
             other.close()
             peer.on("AT+QISWTMD=0,2", CONNECT)
         peer.say(b"mine")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from fcm360w.commands.system import Booted
 from fcm360w.commands.tcp import (
     MAX_READ,
     Access,
@@ -24,6 +23,7 @@ from fcm360w.commands.tcp import (
 from fcm360w.errors import CommandError, Overrun, PeerClosed, UsageError
 from fcm360w.events import Event
 from fcm360w.flows.sockets import close, explained, settle
+from fcm360w.holder import Holder
 from fcm360w.inbox import PUSH_INBOX, Inbox
 from fcm360w.link import Link
 from fcm360w.steps import Steps
@@ -56,11 +56,11 @@ class Report(NamedTuple):
         return self.sent - self.acknowledged if self.acknowledged is not None else 0
 
 
-class Channel:
-    """What the kinds share.
+class Channel(Holder):
+    """What the kinds share.  `peer` is the far end as the caller or the module named it.
 
-    `ended`: the peer has closed, or the module has restarted.  `buffered`: what arrives is kept in the module until it
-    is read.  `dropped` bytes are missing behind those in the inbox.  `_shut`: the module was told to close the socket.
+    `ended`: the peer has closed.  `buffered`: what arrives is kept in the module until it is read.  `dropped` bytes are
+    missing behind those in the inbox.  `_shut`: the module was told to close the socket, or has dropped it.
     """
 
     sent = 0
@@ -68,17 +68,16 @@ class Channel:
     dropped = 0
     transparent = False
 
-    def __init__(self, link: Link, connect_id: int, inbox: Inbox, buffered: bool) -> None:
-        self.link = link
-        self.connect_id = connect_id
+    def __init__(self, link: Link, connect_id: int, inbox: Inbox, buffered: bool, peer: tuple[str, int]) -> None:
+        super().__init__(link, connect_id)
         self.inbox = inbox
         self.buffered = buffered
+        self.peer = peer
         self.ended = False
         self.report: Report | None = None
-        self._shut = False
+        self._shut = self._confessed = False
         self._count: Sent | None = None
         self._waiting = self._reading = self._interrupted = self._at_most = False
-        link.sinks.append(self.take)
 
     # ---- what a stream's user asks for
 
@@ -99,7 +98,7 @@ class Channel:
     def verify(self) -> Turns[Sent]:
         """What the module says of bytes sent, and acknowledged.  PeerClosed, with the last figures, if it has ended."""
         if not self.ended:
-            self._check()
+            self.check()
             try:
                 return (yield from perform(self.link, explained(GetSent(self.connect_id))))
             except CommandError as error:
@@ -115,13 +114,21 @@ class Channel:
         yield from ()
 
     def close(self, seconds: float) -> Turns[Report]:
-        """Wait for the peer's acknowledgement, at most `seconds`, and free the socket."""
+        """Wait for the peer's acknowledgement, at most `seconds`, and free the socket.
+
+        SocketLost if the module had dropped it, bytes may have been lost with it, and no call has said so.
+        """
+        report = yield from self._close(seconds)
+        if self.lost and self.sent and not self._confessed:
+            self.check()
+        return report
+
+    def _close(self, seconds: float) -> Turns[Report]:
         return (yield from perform(self.link, self._finish(seconds)))
 
     # ---- what the module says of the socket
 
     def take(self, event: Event) -> bool:
-        """Whether a line is this socket's; if so it is dealt with."""
         row = event.row
         if isinstance(row, Received) and row.connect_id == self.connect_id:
             self._waiting = True
@@ -130,15 +137,16 @@ class Channel:
         elif isinstance(row, Closed) and row.connect_id == self.connect_id:
             self._end(waiting=True)
         else:
-            if isinstance(row, Booted):
-                self._end(waiting=False)
-            return False
+            return super().take(event)
         return True
 
-    def detach(self) -> None:
-        """Take no more lines: the socket's id may be another's by now."""
-        if self.take in self.link.sinks:
-            self.link.sinks.remove(self.take)
+    def lose(self, why: str) -> None:
+        """Without a word to the program if the peer had closed, and all it sent is here."""
+        if self.report:
+            return
+        if not self.ended or (self._waiting and self.buffered):
+            super().lose(why)
+        self._conclude()
 
     def _end(self, waiting: bool) -> None:
         """Nothing more comes; `waiting`: but for what the module may still hold."""
@@ -169,8 +177,8 @@ class Channel:
                 break
             if self.dropped:
                 raise self._overrun()
-            if not self.ended:
-                self._check()
+            if self.lost or not self.ended:
+                self.check()
             if self._readable:
                 yield from self._fetch(deadline)
             elif self.ended:
@@ -179,7 +187,7 @@ class Channel:
                 turned = yield from patiently(Turn(read=self._direct(buffer), deadline=deadline))
                 if turned.read:
                     return turned.read
-                if not (self.inbox or self.ended or self._readable or self.link.error) and self._expired(deadline):
+                if not self._anything and self.expired(deadline):
                     raise TimeoutError("receiving timed out")
         return 0
 
@@ -190,6 +198,11 @@ class Channel:
     def _direct(self, buffer: memoryview) -> memoryview | None:
         """Where payload may be read to, past the inbox."""
         return None
+
+    @property
+    def _anything(self) -> bool:
+        """Whether a reader has something to look at."""
+        return bool(self.inbox or self.ended or self.lost or self._readable or self.link.error)
 
     @property
     def _readable(self) -> bool:
@@ -251,13 +264,12 @@ class Channel:
 
     # ---- ends
 
-    def _check(self) -> None:
-        self.link.check()
+    def check(self) -> None:
+        """As Holder.check; UsageError if the stream was closed."""
+        self._confessed = self._confessed or bool(self.lost)
+        super().check()
         if self._shut and not self.ended:
             raise UsageError("the stream is closed")
-
-    def _expired(self, deadline: float | None) -> bool:
-        return deadline is not None and self.link.now >= deadline
 
     def _finish(self, seconds: float) -> Steps[Report]:
         """Last count, close: for a socket in command mode.  Once, whoever asks; again, if it was interrupted."""
@@ -267,6 +279,10 @@ class Channel:
             self._count = yield from settle(self.connect_id, seconds, STALL if self.ended else None)
         self._shut = True
         yield from close(self.connect_id, seconds)
+        return self._conclude()
+
+    def _conclude(self) -> Report:
+        self._shut = True
         self.detach()
         count = self._count
         acknowledged = min(count.ackedbytes, self.sent) if count else None

@@ -31,6 +31,16 @@ class Stray(Reply):
     data: bytes
 
 
+class Reassigned(Reply):
+    """A socket id is no longer its holder's, who has not heard of it.  Only channels hear of it.
+
+    Without another reason it is about to be another connection's.
+    """
+
+    connect_id: int
+    why: str = "the module had freed the socket already"
+
+
 class Lost(Reply):
     """The transport is gone."""
 

@@ -14,14 +14,14 @@ from typing import Any
 
 from fcm360w import commands
 from fcm360w.datamode import DataMode
-from fcm360w.errors import TransportLost
+from fcm360w.errors import TransportLost, UsageError
 from fcm360w.events import Event, EventQueue, Lost, Overlong, Stray, Unparsed
 from fcm360w.framer import NO_RULE, Framer, Kind
 from fcm360w.inbox import INBOX, Buffer, marks
 from fcm360w.parameters import ParseError, decode
 from fcm360w.pending import Exchange, Pending, pending
 from fcm360w.states import IDLE, STREAMING, TABLE, Cause, State
-from fcm360w.stats import Histogram
+from fcm360w.stats import Histogram, Mark
 from fcm360w.steps import EscapePolicy
 from fcm360w.wire import Command, Reply
 
@@ -41,6 +41,11 @@ _CONNECT = list(commands.RULES).index("connect")
 _UNASKED = (1 << commands.UNSOLICITED) - 1
 
 
+def untunable(rate: int | None) -> int | None:
+    """Nobody has said how the port's rate is changed."""
+    raise UsageError("this port cannot change its baud rate")
+
+
 class Ticket:
     """A place in the queue of those who want to run a flow.  One that is `firm` is not taken from its owner."""
 
@@ -57,7 +62,9 @@ class Link:
     says that the next in `queue` may go on, `trace` is told each line and its direction, secrets masked.  `news` is set
     when a step is done: there may be nothing more to wait for.  `owing` is the command that has asked for a payload
     which was not sent, so that a module may wait for it; `adrift`: data mode may have begun, or not ended, unnoticed.
-    `foreign` counts what no module says; `resumes` is whose data mode ATO returns to.
+    `foreign` counts what no module says; `resumes` is whose data mode ATO returns to.  `retune` changes the port's bit
+    rate, or with None only looks whether it can, and returns the one it has then; `start_rate` is the module's after a
+    restart, if it is another than now.
     """
 
     def __init__(self, now: float, policy: EscapePolicy | None = None, baud: int | None = None) -> None:
@@ -72,6 +79,8 @@ class Link:
         self.trace: Callable[[str, str], None] | None = None
         self.stuck: Callable[[], bool] = lambda: False
         self.moved: Callable[[], None] = lambda: None
+        self.retune: Callable[[int | None], int | None] = untunable
+        self.start_rate: int | None = None
         self.now = self.idle_at = self.heard_at = now
         self.queue: deque[Ticket] = deque()
         self.news = False
@@ -97,6 +106,10 @@ class Link:
         """The rate of the wire, in bit/s; 0 if there is none, None if nobody knows."""
         self.baud = baud
         self._byte_time = BITS_PER_BYTE / baud if baud else 0.0
+
+    def mark(self, name: str, limit: int) -> Mark:
+        """Where the figures of a kind of buffer are kept, one of which may hold so much."""
+        return self.marks.setdefault(name, Mark(limit))
 
     # ---- what goes out
 
@@ -137,6 +150,17 @@ class Link:
     def wire_time(self, count: int) -> float:
         """Seconds that a command of `count` bytes and an answer spend on the wire at most."""
         return (count + MAX_LINE) * self._byte_time
+
+    def tune(self, rate: int | None, saved: bool) -> int | None:
+        """Follow the module to a bit rate; the result is the one before.  UsageError if the port cannot."""
+        told = self.retune(None)
+        before = told if self.baud is None else self.baud
+        if rate is not None:
+            self.retune(rate)
+            start = rate if saved else self.start_rate or before
+            self.start_rate = None if start == rate else start
+            self.pace(self.retune(None))
+        return before
 
     def say(self, direction: str, text: str) -> None:
         """Tell the trace."""
@@ -296,8 +320,8 @@ class Link:
         self.emit(reply or Unparsed(text), now)
 
     def tell(self, event: Event) -> bool:
-        """Let every sink hear of an event; whether one takes it."""
-        taken = [sink(event) for sink in self.sinks]
+        """Let every sink hear of an event; whether one takes it.  A sink may add and remove sinks."""
+        taken = [sink(event) for sink in tuple(self.sinks)]
         return any(taken)
 
     def emit(self, row: Reply, now: float) -> None:

@@ -92,7 +92,7 @@ class Stats(NamedTuple):
 
     `written` and `received` are bytes on the wire; `refusals` and `timeouts` commands that failed; `unparsed` and
     `overlong` lines that made no sense.  `buffers` are the event queue (in events), the inboxes of streams, and what
-    is withheld while the end of data mode is in doubt.
+    is withheld while the end of data mode is in doubt; once there were any, datagrams and clients that wait.
     """
 
     written: int

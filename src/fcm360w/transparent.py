@@ -27,10 +27,10 @@ class Transparent(Channel):
 
     transparent = True
 
-    def __init__(self, link: Link, connect_id: int) -> None:
+    def __init__(self, link: Link, connect_id: int, peer: tuple[str, int] = ("", 0)) -> None:
         assert link.data is not None
         self.data = link.data
-        super().__init__(link, connect_id, link.data.inbox, buffered=False)
+        super().__init__(link, connect_id, link.data.inbox, False, peer)
         self._settling = self._holds = 0
         self._returning = False
         link.resumes = self
@@ -78,11 +78,11 @@ class Transparent(Channel):
                 raise SendTimeout(size - len(data)) from error
             if self.ended:
                 raise (yield from self._peer_closed())
-            self._check()
+            self.check()
             allowed, again = self._allowed(data)
             turned = yield Turn(write=data[:allowed] if allowed else None, deadline=earlier(again, deadline))
             data = data[turned.wrote :]
-            if data and self._expired(deadline):
+            if data and self.expired(deadline):
                 raise SendTimeout(size - len(data))
 
     def _allowed(self, data: memoryview) -> tuple[int, float | None]:
@@ -180,7 +180,7 @@ class Transparent(Channel):
 
     def _stepped_out(self) -> Steps[None]:
         if not self.ended:
-            self._check()
+            self.check()
             if self._here:
                 yield from self._left(step_out)
             elif self.data.end is not Marker.OK:
@@ -207,7 +207,7 @@ class Transparent(Channel):
         if not self.ended:
             self.link.check()
 
-    def close(self, seconds: float) -> Turns[Report]:
+    def _close(self, seconds: float) -> Turns[Report]:
         return (yield from self._undisturbed(self._closed(seconds)))
 
     def _closed(self, seconds: float) -> Steps[Report]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeVar
 
-from fcm360w.commands.tcp import Closed
 from fcm360w.errors import TransportLost
-from fcm360w.events import Event
+from fcm360w.events import Event, Reassigned
 from fcm360w.flows import recover
 from fcm360w.flows.leave import leave
 from fcm360w.flows.recover import Recovery, resync
@@ -23,6 +22,7 @@ from fcm360w.wire import Command, Flow, Reply
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
+FILLED = "it was closed, for bytes that nobody sent may have gone to its peer"
 
 
 class Turn(NamedTuple):
@@ -149,8 +149,15 @@ def _note(link: Link, found: Recovery) -> None:
     """Nothing is in doubt any more; whoever has a socket that was closed is told."""
     link.owing, link.adrift = None, False
     for connect_id in found.closed:
-        link.unclosed.discard(connect_id)
-        link.tell(Event(link.now, Closed(connect_id)))
+        _freed(link, connect_id)
+
+
+def _freed(link: Link, connect_id: int) -> None:
+    """A socket was closed behind its holder's back."""
+    link.unclosed.discard(connect_id)
+    link.tell(
+        Event(link.now, Reassigned(connect_id, "it was closed: bytes that nobody sent may have gone to its peer"))
+    )
 
 
 def left(link: Link) -> Steps[None]:
@@ -169,8 +176,7 @@ def freed(link: Link) -> Steps[None]:
         yield from certain(link)
     for connect_id in sorted(link.unclosed):
         yield from close(connect_id, 1)
-        link.unclosed.discard(connect_id)
-        link.tell(Event(link.now, Closed(connect_id)))
+        _freed(link, connect_id)
 
 
 def wait(link: Link, kind: type[E], seconds: float) -> Turns[E | None]:

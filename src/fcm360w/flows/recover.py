@@ -12,17 +12,19 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, NamedTuple
 
-from fcm360w.commands.system import Attention, BasicEcho, Booted, Echo, GetVersion, Restart, Switch
+from fcm360w.commands.system import Attention, Booted
 from fcm360w.commands.tcp import MAX_SEND, Close, ListSockets, Send, SendTo, SendUntil
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError
 from fcm360w.escape import Marker
 from fcm360w.flows.leave import end_line, escape
-from fcm360w.steps import EscapePolicy, Foreign, Pause, Steps, Until, Within
+from fcm360w.flows.probe import PROBE, patiently_certain, probe
+from fcm360w.flows.system import restart
+from fcm360w.steps import EscapePolicy, Pause, Steps, Until, Within
 from fcm360w.wire import Command
 
-PROBE = 0.3
 INPUT_LIMIT = 5.5
 BOOT_LIMIT = 10.0
+GLANCE = 0.001
 
 
 class Cancel(Command[None], ref="2.3.5", form="exec"):
@@ -75,46 +77,12 @@ Filling = Callable[[Iterable[int]], None]
 Act = tuple[Rung, Callable[[], Steps[Recovery]]]
 
 
-# ---- is it there
-
-
-def probe(seconds: float = PROBE) -> Steps[bool]:
-    """Whether the module answers in command mode.  ERROR is an answer too: an earlier owner had left half a line."""
-    for _ in range(2):
-        try:
-            yield from Within(Attention(), seconds)
-        except CommandTimeout:
-            return False
-        except CommandError:
-            continue
-        return True
-    return False
-
-
-def certain() -> Steps[bool]:
-    """As probe, but an OK alone may be a peer's payload: the version must follow, and nothing that is no module's."""
-    before = yield Foreign()
-    if not (yield from probe()):
-        return False
-    try:
-        yield from Within(GetVersion(), PROBE)
-    except (CommandError, CommandTimeout, ProtocolError):
-        return False
-    after = yield Foreign()
-    return bool(before == after)
-
-
-def patiently_certain() -> Steps[bool]:
-    """As certain, where the answer to an earlier command may come first."""
-    return (yield from certain()) or (yield from certain())
-
-
 # ---- the rungs
 
 
 def asked() -> Steps[Recovery]:
-    """Nothing but the question that follows every rung."""
-    yield from ()
+    """Nothing but the question that follows every rung, once what has come and was not read is known."""
+    yield Pause(GLANCE)
     return Recovery()
 
 
@@ -150,10 +118,9 @@ def filled(owed: Command[Any] | None = None, filling: Filling = lambda _: None) 
 
 
 def restarted() -> Steps[Recovery]:
-    """Restart the module, and wait for its banner, which some firmware does not print."""
+    """Restart the module; its sockets are gone."""
     with contextlib.suppress(CommandError, CommandTimeout):
-        yield from Within(Restart(), 1.0)
-    yield from Until(Booted, BOOT_LIMIT, fresh=True)
+        yield from restart(BOOT_LIMIT)
     return Recovery()
 
 
@@ -234,7 +201,6 @@ def recover(policy: EscapePolicy, streaming: bool, owed: Command[Any] | None, fi
     if found is None:
         raise ProtocolError("the module does not answer, whatever was tried: check wiring, baud rate and power")
     if Rung.RESTARTED in found.rungs:
-        yield from quiet_echo()
         return found
     return (yield from _closing(found, owed))
 
@@ -257,10 +223,3 @@ def close_all(only: tuple[int, ...] | None = None) -> Steps[tuple[int, ...]]:
         with contextlib.suppress(CommandError):
             yield from Close(connect_id)
     return only
-
-
-def quiet_echo() -> Steps[None]:
-    """Some firmware refuses the first ATE0 after power-up, so both ways are tried and neither must succeed."""
-    for command in (BasicEcho(Switch.OFF), Echo(Switch.OFF)):
-        with contextlib.suppress(CommandError):
-            yield from command

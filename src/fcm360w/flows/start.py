@@ -7,19 +7,8 @@ from typing import NamedTuple
 
 from fcm360w.commands.system import GetBaudRate
 from fcm360w.errors import CommandError, ProtocolError
-from fcm360w.flows.recover import (
-    Act,
-    Rung,
-    asked,
-    cancelled,
-    certain,
-    climb,
-    close_all,
-    escaped,
-    filled,
-    quiet_echo,
-    waited,
-)
+from fcm360w.flows.probe import certain, quiet_echo
+from fcm360w.flows.recover import Act, Rung, asked, cancelled, climb, close_all, escaped, filled, waited
 from fcm360w.steps import EscapePolicy, Steps
 
 
