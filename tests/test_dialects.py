@@ -22,7 +22,7 @@ def echo(peer: MemoryPeer) -> None:
 
 
 @pytest.mark.parametrize("baud", [None, 115200])
-@pytest.mark.parametrize("dialect", [pytest.param(dialect, id=name) for name, dialect in SPOKEN])
+@pytest.mark.parametrize("dialect", [pytest.param(dialect, id=name) for name, dialect in SPOKEN.items()])
 def test_the_driver_understands(dialect: Dialect, baud: int | None) -> None:
     world = World(HOTSPOTS, dialect=dialect, baud=baud)
     world.network.serve(HOST, PORT, echo)
