@@ -193,7 +193,7 @@ def test_a_port_without_a_descriptor_is_tried_again_and_again() -> None:
 def test_a_bell_that_nobody_hears_does_not_block() -> None:
     lock = threading.Lock()
     made = Waiters(-1, lock)
-    bell = threads._Bell()
+    bell = threads._Bell(-1)
     made._waiting.add(bell)
     for _ in range(100_000):
         made.notify()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -14,12 +14,12 @@ from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
 from fcm360w.errors import FCM360WError, PeerClosed, TransportLost
 from fcm360w.events import Event
 from fcm360w.flows import start, wifi
-from fcm360w.module import READ_SIZE, check_mode, new_link
-from fcm360w.ports import Port, open_port
+from fcm360w.module import READ_SIZE, check_flow, check_mode, new_link
+from fcm360w.ports import OpenPort, Port, open_port
 from fcm360w.steps import EscapePolicy
 from fcm360w.streams import CLOSE_WAIT, flat, sized, writable_bytes
 from fcm360w.threads import IDLE_SLICE
-from fcm360w.turns import Turn, Turned, Turns, earlier, perform, wait
+from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, wait
 from fcm360w.wire import Flow, Reply
 
 if TYPE_CHECKING:
@@ -30,8 +30,14 @@ E = TypeVar("E", bound=Reply)
 
 
 async def open_async(url: str, escape: EscapePolicy | None = None) -> AsyncModule:
-    """As fcm360w.open, for asyncio.  Opening the port itself blocks, for milliseconds if it is near."""
-    module = AsyncModule(open_port(url), escape)
+    """As fcm360w.open, for asyncio.  The port itself is opened in a thread, lest a far one hold up the loop."""
+    opening = asyncio.ensure_future(asyncio.to_thread(open_port, url))
+    try:
+        port = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_late)
+        raise
+    module = AsyncModule(port, escape)
     try:
         await module.wake()
     except BaseException:
@@ -39,6 +45,12 @@ async def open_async(url: str, escape: EscapePolicy | None = None) -> AsyncModul
             await module.close()
         raise
     return module
+
+
+def _close_late(opening: asyncio.Future[OpenPort]) -> None:
+    """A port that was opened after all, when nobody wanted it any more."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 class AsyncModule:
@@ -69,6 +81,7 @@ class AsyncModule:
 
     async def run(self, flow: Flow[R]) -> R:
         """As Module.run.  A task that is cancelled leaves the link usable."""
+        check_flow(flow)
         return await self.drive(perform(self._link, flow))
 
     async def wake(self) -> start.Found:
@@ -103,13 +116,27 @@ class AsyncModule:
 
     async def close(self) -> None:
         """Close what streams are open, leave data mode, release the port."""
+        failed: list[Exception] = []
         try:
-            for stream in tuple(self._streams):
-                if self._link.error is None:
-                    await stream.close()
+            for stream in sorted(self._streams, key=lambda stream: not stream.transparent):
+                await self._part(stream.close, failed)
+            await self._part(self._leave, failed)
         finally:
             self._lost(TransportLost(f"{self.url} was closed"))
             self._port.close()
+        if failed:
+            raise failed[0]
+
+    async def _part(self, act: Callable[[], Awaitable[object]], failed: list[Exception]) -> None:
+        """As Module._part."""
+        if self._link.error is None:
+            try:
+                await act()
+            except (OSError, FCM360WError) as error:
+                failed.append(error)
+
+    async def _leave(self) -> None:
+        await self.drive(perform(self._link, left(self._link), trusting=True))
 
     async def __aenter__(self) -> Self:
         return self
@@ -281,6 +308,11 @@ class AsyncStream:
     def connect_id(self) -> int:
         """The module's socket id, 0 to 11."""
         return self._channel.connect_id
+
+    @property
+    def transparent(self) -> bool:
+        """Whether the serial port is the stream, so that nothing else can be done with the module."""
+        return self._channel.transparent
 
     @property
     def sent(self) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -19,8 +20,8 @@ from fcm360w.ports import CountsOutput, Port, open_port
 from fcm360w.steps import EscapePolicy
 from fcm360w.streams import Stream
 from fcm360w.threads import Waiters, writable
-from fcm360w.turns import Turn, Turned, Turns, earlier, events, perform, wait
-from fcm360w.wire import Flow, Reply
+from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, wait
+from fcm360w.wire import Command, Flow, Reply
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -69,6 +70,12 @@ def bytes_are_stuck(port: Port) -> bool:
     return bool(waiting) or (fd >= 0 and not writable(fd))
 
 
+def check_flow(flow: object) -> None:
+    """UsageError for a command after which the serial port would be a byte stream that nobody reads."""
+    if isinstance(flow, Command) and flow.connects():
+        raise UsageError(f"{flow.line(mask=True)} begins data mode: use stream()")
+
+
 def check_mode(mode: str) -> None:
     """UsageError for a mode that is none."""
     if mode not in ACCESS:
@@ -103,7 +110,9 @@ class Module:
 
         UsageError before anything is sent if a parameter is out of bounds; CommandError if the module refuses;
         CommandTimeout if it does not answer in the manual's time; TransportLost if the port is gone.
+        UsageError, too, for a command that begins data mode: `stream` does that, and leaves it again.
         """
+        check_flow(flow)
         return self.drive(perform(self._link, flow))
 
     def wake(self) -> start.Found:
@@ -140,15 +149,29 @@ class Module:
 
     def close(self) -> None:
         """Close what streams are open, leave data mode, release the port."""
+        failed: list[Exception] = []
         try:
-            for stream in tuple(self._streams):
-                if self._link.error is None:
-                    stream.close()
+            for stream in sorted(self._streams, key=lambda stream: not stream.transparent):
+                self._part(stream.close, failed)
+            self._part(self._leave, failed)
         finally:
             with self._lock:
                 self._link.lost(TransportLost(f"{self.url} was closed"), time.monotonic())
                 self._waiters.close()
             self._port.close()
+        if failed:
+            raise failed[0]
+
+    def _part(self, act: Callable[[], object], failed: list[Exception]) -> None:
+        """One act of closing; the others follow whatever becomes of it, unless the port is gone."""
+        if self._link.error is None:
+            try:
+                act()
+            except (OSError, FCM360WError) as error:
+                failed.append(error)
+
+    def _leave(self) -> None:
+        self.drive(perform(self._link, left(self._link), trusting=True))
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,9 @@ from fcm360w.wire import Command, Reply, Row, Setting
 
 PATIENCE = 10.0
 FORMS = {"": "exec", "=": "write", "?": "read"}
+NAME = re.compile(r" *(\+[A-Z]+|&?[A-Z][0-9]*|) *", re.IGNORECASE)
+PLAIN = re.compile(r'"[^"]*"|[^"]*')
+LEADING = re.compile(r" *(\+[A-Z]*)?", re.IGNORECASE)
 PIECES = re.compile(r'(?:[^;"]|"[^"]*"?)+')
 PIECE = re.compile(r"(?P<name>[^=?]*)(?P<sign>=\?|[=?]?)(?P<parameters>.*)", re.DOTALL)
 
@@ -56,8 +59,13 @@ class Piece(NamedTuple):
         return any(command.body() is not None or command.connects() for command in self.commands())
 
     def masked(self) -> str:
-        """As text, without what may be secret: all parameters of a command that the table does not hold."""
-        return self.name + self.sign + (self._masked_parameters() if self.sign == "=" else self.parameters)
+        """As text, without what may be secret: all that is no command's name, nor a parameter that the table knows."""
+        name = NAME.fullmatch(self.name)
+        if self.sign == "=" and name:
+            return self.name + self.sign + self._masked_parameters()
+        if name and not self.parameters.strip():
+            return self.name + self.sign
+        return LEADING.match(self.name)[0] + "***"  # type: ignore[index]
 
     def _masked_parameters(self) -> str:
         if not self.rows:
@@ -68,6 +76,8 @@ class Piece(NamedTuple):
         try:
             parts = split(self.parameters)
         except ParseError:
+            return "***"
+        if not all(PLAIN.fullmatch(part) for part in parts):
             return "***"
         return ",".join(part if place < first else '"***"' for place, part in enumerate(parts))
 
