@@ -9,7 +9,6 @@ import inspect
 import io
 import re
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -390,39 +389,27 @@ def test_closing_leaves_a_data_mode_that_a_flow_began() -> None:
         assert not peer.raw
 
 
-class Jumping:
-    """A clock that the test sets on."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
-
-
-def jump_at_write(monkeypatch: pytest.MonkeyPatch, place: Any, port: Any) -> None:
+def jump_at_write(monkeypatch: pytest.MonkeyPatch, module: Any) -> None:
     """The first write takes longer than any command may."""
-    clock = Jumping()
-    monkeypatch.setattr(place, "time", clock)
-    write = port.raw.write
+    clock, write, port = module.clock, module._port.raw.write, module._port.raw
 
     def slow(data: Any, timeout: float | None) -> int:
-        clock.ahead = 1000.0
+        monkeypatch.setattr(module, "clock", lambda: clock() + 1000.0)
         count: int = write(data, timeout)
         return count
 
-    monkeypatch.setattr(port.raw, "write", slow)
+    monkeypatch.setattr(port, "write", slow)
 
 
 def test_a_command_whose_time_runs_out_while_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing more is to come then, and nobody may wait for it."""
     with wired() as (module, _):
-        jump_at_write(monkeypatch, module_py, module._port)
+        jump_at_write(monkeypatch, module)
         with pytest.raises(CommandTimeout):
             Worker(lambda: module.run(system.Attention())).result()
 
     async def scene(module: AsyncModule, peer: Peer) -> None:
-        jump_at_write(monkeypatch, aio, module._port)
+        jump_at_write(monkeypatch, module)
         with pytest.raises(CommandTimeout):
             await module.run(system.Attention())
 

@@ -42,7 +42,7 @@ def waiters(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def lock_of(made: Waiters) -> Any:
-    return made._lock
+    return made.lock
 
 
 # ---- waiters

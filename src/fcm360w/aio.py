@@ -54,11 +54,17 @@ def _close_late(opening: asyncio.Future[OpenPort]) -> None:
 
 
 class AsyncModule:
-    """A module behind a port, in one event loop.  Tasks' commands are served in the order they were asked for."""
+    """A module behind a port, in one event loop.  Tasks' commands are served in the order they were asked for.
 
-    def __init__(self, port: Port, escape: EscapePolicy | None = None) -> None:
+    `clock` is what the loop waits by, in seconds.
+    """
+
+    def __init__(
+        self, port: Port, escape: EscapePolicy | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._port = port
-        self._link = new_link(port, escape, time.monotonic())
+        self.clock = clock
+        self._link = new_link(port, escape, clock())
         self._link.moved = self._notify
         self._loop = asyncio.get_running_loop()
         self._waiting: set[asyncio.Future[None]] = set()
@@ -154,15 +160,10 @@ class AsyncModule:
 
     # ---- turns
 
-    @staticmethod
-    def clock() -> float:
-        """The time that deadlines of turns are in."""
-        return time.monotonic()
-
     async def drive(self, turns: Turns[R]) -> R:
         """As Module.drive, in this task.  If it is cancelled, as far as the next turn that is not shielded."""
         cancelled: asyncio.CancelledError | None = None
-        self._link.tick(time.monotonic())
+        self._link.tick(self.clock())
         try:
             turn = next(turns)
             while True:
@@ -205,14 +206,14 @@ class AsyncModule:
                 self._watch_writes(True)
             await self._changed(earlier(turn.deadline, link.deadline()))
         link.check()
-        link.tick(time.monotonic())
+        link.tick(self.clock())
         return Turned(wrote)
 
     async def _changed(self, deadline: float | None) -> None:
         """Wait until bytes have moved, another task changed the link, or it is time."""
         future = self._loop.create_future()
         self._waiting.add(future)
-        seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+        seconds = None if deadline is None else max(0.0, deadline - self.clock())
         if not self._reading and self._fd < 0:
             seconds = IDLE_SLICE if seconds is None else min(seconds, IDLE_SLICE)
         timer = None if seconds is None else self._loop.call_later(seconds, _settle, future)
@@ -234,11 +235,11 @@ class AsyncModule:
         link, count = self._link, 0
         try:
             if link.out:
-                link.wrote(self._port.write(link.out, 0), time.monotonic())
+                link.wrote(self._port.write(link.out, 0), self.clock())
             allowed = link.may_send(payload) if payload is not None and not link.out else 0
             if allowed and payload is not None:
                 count = self._port.write(payload[:allowed], 0)
-                link.data_sent(payload[:count], time.monotonic())
+                link.data_sent(payload[:count], self.clock())
         except TransportLost as error:
             self._lost(error)
             link.check()
@@ -255,7 +256,7 @@ class AsyncModule:
             self._lost(error)
             return
         if count:
-            link.receive(self._scratch[:count], time.monotonic())
+            link.receive(self._scratch[:count], self.clock())
             self._notify()
 
     def _on_writable(self) -> None:
@@ -264,7 +265,7 @@ class AsyncModule:
 
     def _lost(self, error: TransportLost) -> None:
         self._unwatch()
-        self._link.lost(error, time.monotonic())
+        self._link.lost(error, self.clock())
         self._notify()
 
     def _watch_reads(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
@@ -19,7 +18,7 @@ from fcm360w.link import Link
 from fcm360w.ports import CountsOutput, Port, open_port
 from fcm360w.steps import EscapePolicy
 from fcm360w.streams import Stream
-from fcm360w.threads import Waiters, writable
+from fcm360w.threads import Waiters, Waiting, writable
 from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, wait
 from fcm360w.wire import Command, Flow, Reply
 
@@ -83,13 +82,16 @@ def check_mode(mode: str) -> None:
 
 
 class Module:
-    """A module behind a port.  Any thread may call; commands are served in the order they were asked for."""
+    """A module behind a port.  Any thread may call; commands are served in the order they were asked for.
 
-    def __init__(self, port: Port, escape: EscapePolicy | None = None) -> None:
+    `waiting` is how it waits for the port, and by which clock; the default is that of the operating system.
+    """
+
+    def __init__(self, port: Port, escape: EscapePolicy | None = None, waiting: Waiting | None = None) -> None:
         self._port = port
-        self._link = new_link(port, escape, time.monotonic())
-        self._lock = threading.Lock()
-        self._waiters = Waiters(port.fileno(), self._lock)
+        self._waiters = waiting or Waiters(port.fileno(), threading.Lock())
+        self._lock, self.clock = self._waiters.lock, self._waiters.clock
+        self._link = new_link(port, escape, self.clock())
         self._link.moved = self._waiters.notify
         self._scratch = memoryview(bytearray(READ_SIZE))
         self._streams: list[Stream] = []
@@ -156,7 +158,7 @@ class Module:
             self._part(self._leave, failed)
         finally:
             with self._lock:
-                self._link.lost(TransportLost(f"{self.url} was closed"), time.monotonic())
+                self._link.lost(TransportLost(f"{self.url} was closed"), self.clock())
                 self._waiters.close()
             self._port.close()
         if failed:
@@ -187,16 +189,11 @@ class Module:
 
     # ---- turns
 
-    @staticmethod
-    def clock() -> float:
-        """The time that deadlines of turns are in."""
-        return time.monotonic()
-
     def drive(self, turns: Turns[R]) -> R:
         """Perform turns to their end in this thread.  An interrupt waits for the next turn that is not shielded."""
         interrupt: BaseException | None = None
         with self._lock:
-            self._link.tick(time.monotonic())
+            self._link.tick(self.clock())
             try:
                 turn = next(turns)
                 while True:
@@ -227,7 +224,7 @@ class Module:
         try:
             return self._move(turn)
         except TransportLost as error:
-            self._link.lost(error, time.monotonic())
+            self._link.lost(error, self.clock())
             self._link.check()
             raise
 
@@ -236,7 +233,7 @@ class Module:
         self._flush()
         writing = bool(link.out) or turn.write is not None
         deadline = earlier(turn.deadline, link.deadline())
-        seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+        seconds = None if deadline is None else max(0.0, deadline - self.clock())
         if link.news:
             link.news, seconds = False, 0.0
             self._waiters.notify()
@@ -248,13 +245,13 @@ class Module:
             wrote = self._write(turn.write) if turn.write is not None and not link.out else 0
         if readable:
             read = self._read(turn.read)
-        link.tick(time.monotonic())
+        link.tick(self.clock())
         return Turned(wrote, read)
 
     def _flush(self) -> None:
         link = self._link
         if link.out:
-            link.wrote(self._port.write(link.out, 0), time.monotonic())
+            link.wrote(self._port.write(link.out, 0), self.clock())
 
     def _write(self, data: memoryview) -> int:
         allowed = self._link.may_send(data)
@@ -262,7 +259,7 @@ class Module:
             return 0
         count = self._port.write(data[:allowed], 0)
         if count:
-            self._link.data_sent(data[:count], time.monotonic())
+            self._link.data_sent(data[:count], self.clock())
         return count
 
     def _read(self, into: memoryview | None) -> int:
@@ -270,10 +267,10 @@ class Module:
         if into is not None and link.in_place:
             into = into[:READ_SIZE]
             count = self._port.readinto(into, 0)
-            return link.receive_in_place(into[:count], time.monotonic()) if count else 0
+            return link.receive_in_place(into[:count], self.clock()) if count else 0
         count = self._port.readinto(self._scratch, 0)
         if count:
-            link.receive(self._scratch[:count], time.monotonic())
+            link.receive(self._scratch[:count], self.clock())
             self._waiters.notify()
         return 0
 

@@ -9,6 +9,9 @@ import math
 import select
 import sys
 import threading
+import time
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 IDLE_SLICE = 0.02
 
@@ -25,6 +28,28 @@ def writable(fd: int) -> bool:
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
     return bool(poll.poll(0))
+
+
+class Waiting(Protocol):
+    """How a module waits for its port, and by which clock.
+
+    Whoever uses the module holds `lock`; `wait` gives it up meanwhile.  Times are seconds of `clock`.
+    """
+
+    @property
+    def lock(self) -> AbstractContextManager[object]: ...
+
+    def clock(self) -> float: ...
+
+    def wait(self, reading: bool, writing: bool, seconds: float | None) -> tuple[bool, bool]:
+        """Which of the two are ready; both false if time ran out or something changed."""
+        ...
+
+    def notify(self) -> None:
+        """Something changed that others may wait for."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class _Bell:
@@ -79,9 +104,11 @@ class _Bell:
 class Waiters:
     """Waits on a descriptor, with a lock released meanwhile, until it is ready or another thread changed something."""
 
+    clock = staticmethod(time.monotonic)
+
     def __init__(self, fd: int, lock: threading.Lock) -> None:
         self._fd = fd
-        self._lock = lock
+        self.lock = lock
         self._waiting: set[_Bell] = set()
         self._spare: list[_Bell] = []
         self._closed = False
@@ -90,11 +117,11 @@ class Waiters:
         """Which of the two are ready; both false if time ran out or something changed."""
         bell = self._spare.pop() if self._spare else _Bell(self._fd)
         self._waiting.add(bell)
-        self._lock.release()
+        self.lock.release()
         try:
             return self._poll(bell, reading, writing, seconds)
         finally:
-            self._lock.acquire()
+            self.lock.acquire()
             self._waiting.discard(bell)
             bell.silence()
             self._retire(bell)
