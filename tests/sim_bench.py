@@ -20,6 +20,7 @@ class MemoryConnection:
     """A connection whose peer is the test."""
 
     peer = "10.0.0.9"
+    peer_port = 8009
     local_port = 49152
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from fcm360w.commands.codes import SocketCode
 from fcm360w.sim import Dialect, Twin
-from fcm360w.sim.network import KernelNetwork
+from fcm360w.sim.kernel import KernelNetwork
 from sim_host import CONNECT, OK, Host, Server, received, received_to_end
 
 EVERYTHING = bytes(range(256))

@@ -17,7 +17,10 @@ from fcm360w.wire import Ask, Command, Get, Set
 
 load()
 COMMANDS: list[type[Command[Any]]] = [row for chapter in CHAPTERS for row in rows(chapter) if issubclass(row, Command)]
-SANS_IO = ("datamode", "dialect", "encoder", "entry", "link", "module", "parser", "radio", "sockets", "steps", "uart")
+SANS_IO = (
+    *("agenda", "board", "cable", "datamode", "dialect", "encoder", "entry", "link", "memory", "module", "parser"),
+    *("pipes", "radio", "sockets", "steps", "uart", "world"),
+)
 
 
 @pytest.mark.parametrize("row", [*COMMANDS, Ask, Get, Set], ids=lambda row: row.__name__)

@@ -37,7 +37,11 @@ async def open_async(url: str, escape: EscapePolicy | None = None) -> AsyncModul
     except asyncio.CancelledError:
         opening.add_done_callback(_close_late)
         raise
-    module = AsyncModule(port, escape)
+    return await awake(AsyncModule(port, escape))
+
+
+async def awake(module: AsyncModule) -> AsyncModule:
+    """As module.awake."""
     try:
         await module.wake()
     except BaseException:

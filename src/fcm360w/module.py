@@ -34,7 +34,11 @@ def open(url: str, escape: EscapePolicy | None = None) -> Module:
     of transparent mode; the default is the manual's second with the port's own slack.
     UsageError for a bad URL, TransportUnavailable if it cannot be opened, ProtocolError if nothing answers.
     """
-    module = Module(open_port(url), escape)
+    return awake(Module(open_port(url), escape))
+
+
+def awake(module: Module) -> Module:
+    """The module in command mode; closed, if that fails."""
     try:
         module.wake()
     except BaseException:

@@ -4,6 +4,7 @@ from fcm360w.sim.dialect import MANUAL, QUIRKS, Dialect
 from fcm360w.sim.radio import DEFAULT_AP, AccessPoint, parse_access_points
 from fcm360w.sim.twin import Twin, serve
 from fcm360w.sim.uart import PayloadStamps
+from fcm360w.sim.world import World
 
 __all__ = [
     "DEFAULT_AP",
@@ -13,6 +14,7 @@ __all__ = [
     "Dialect",
     "PayloadStamps",
     "Twin",
+    "World",
     "parse_access_points",
     "serve",
 ]

@@ -304,6 +304,14 @@ class SimLink:
         if self.module.restarting:
             self._restart()
 
+    def power_cycle(self) -> None:
+        """Start anew, whatever was going on; what was not yet said is lost."""
+        self._job = self._wait = self._entry = self._data = None
+        self._in = b""
+        self._out.clear()
+        self._queued = 0
+        self._restart()
+
     def _restart(self) -> None:
         self.module.reboot()
         self._framer.reset()

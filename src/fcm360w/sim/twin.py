@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
+from fcm360w.sim.board import Board
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.frontends import FrontEnd, InProcess, Pty, Tcp
+from fcm360w.sim.kernel import KernelNetwork
 from fcm360w.sim.link import SimLink
 from fcm360w.sim.module import Module
-from fcm360w.sim.network import KernelNetwork
 from fcm360w.sim.radio import DEFAULT_AP, AccessPoint
 from fcm360w.sim.runner import Loop, Runner
 from fcm360w.sim.uart import PayloadStamps, Uart
@@ -45,7 +46,8 @@ class Machine:
         self.uart = Uart(baud)
         self.in_process = InProcess(self.loop.selector, baud is not None, name)
         self.front_ends: list[FrontEnd] = [self.in_process]
-        self.runner = Runner(self.loop, self.link, self.uart, self.network, self.front_ends)
+        self.board = Board(self.link, self.uart, self.network, self.front_ends)
+        self.runner = Runner(self.loop, self.board)
         self._closed = threading.Event()
         self._owner: threading.Thread | None = None
 
@@ -118,12 +120,12 @@ class Machine:
             "to_host_high_water": self.uart.to_host.high_water,
             "send_high_water": self.module.sockets.send_high_water,
             "receive_high_water": self.module.sockets.receive_high_water,
-            "host_high_water": self.runner.host_high_water,
+            "host_high_water": self.board.host_high_water,
             "waiting_high_water": self.module.waiting_high_water,
             "waiting_dropped": self.module.waiting_dropped,
             "ignored_while_booting": self.link.ignored,
             "overlong_dropped": self.link.overlong_dropped,
-            "host_gone_bytes": self.runner.host_gone_bytes,
+            "host_gone_bytes": self.board.host_gone_bytes,
             "sockets_open": len(self.module.sockets.every()),
         }
 
