@@ -331,8 +331,9 @@ def test_w16_local_port_and_short_form() -> None:
         (b'3,"TCP","10.0.0.9",8009,65536', b"552"),
         (b'3,"TCP","",8009,0', b"552"),
         (b'5,"TCP","10.0.0.9",8009,0', b"561"),
-        (b'3,"TCP LISTENER","127.0.0.1",0,7000', b"555"),
-        (b'3,"UDP SERVICE","127.0.0.1",0,7000', b"555"),
+        (b'3,"UDP","10.0.0.9",0,0', b"552"),
+        (b'3,"TCP LISTENER","127.0.0.1",0,0', b"552"),
+        (b'3,"UDP SERVICE","127.0.0.1",0,0', b"552"),
     ],
 )
 def test_w17_refused_opens(parameters: bytes, code: bytes, access: bytes) -> None:

@@ -26,6 +26,14 @@ class Dialect:
     underscore: bool = False  # "WLAN_DISCONNECTED"
     disconnect_text: bool = False  # QGETWIFISTATE of no link is not an ERROR
     close_unused_error: bool = False  # QICLOSE of an id not in use
+    incoming_buffer: bool = False  # a listener's clients are in buffer mode whatever the listener's
+    incoming_low: bool = False  # a listener's clients get the lowest free id
+    qird_comma: bool = False  # +QIRD: 5,"10.0.0.9",5000,
+    hex_send_bytes: bool = False  # the length at the prompt counts bytes, not the digits
+    hex_recv_digits: bool = False  # the length of received data counts digits, not the bytes
+    qistate_type: bool = False  # AT+QISTATE=1,3 is AT+QISTATE=3
+    urc_in_prompt: bool = False  # unsolicited lines come in the middle of a payload's entry
+    send_buffer: int = 64 * 1024  # bytes of a socket's that may be unacknowledged
     ate_error: bool = False  # the first ATE after a start is refused
     echo_on: bool = False  # echo as delivered
     banner: str | None = "ready"
@@ -58,5 +66,6 @@ QUIRKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "banner_rdy": {"banner": "RDY"},
         "banner_none": {"banner": None},
         "slow_answers": {"response_delay": 0.05},
+        "small_send_buffer": {"send_buffer": 2920},
     }
 )

@@ -37,14 +37,13 @@ class Encoder:
 
     def unsolicited(self, reply: Reply, *, hexed: bool = False) -> bytes:
         """A line and the payload that belongs to it; `hexed` prints each byte of it as two digits."""
-        head = self.line(self._text(reply))
-        data = reply.data if isinstance(reply, (Data, Received)) else None
-        if not data:
-            return head
-        body = binascii.hexlify(data).upper() if hexed else data
-        if isinstance(reply, Received) and self._dialect.push_no_trailer:
-            return head + body
-        return head + body + CRLF
+        if not isinstance(reply, (Data, Received)) or not reply.data:
+            return self.line(self._text(reply))
+        body = binascii.hexlify(reply.data).upper() if hexed else reply.data
+        counted = reply.replace(data=body) if self._dialect.hex_recv_digits else reply
+        comma = "," if isinstance(reply, Data) and reply.remote_ip and self._dialect.qird_comma else ""
+        trailer = b"" if isinstance(reply, Received) and self._dialect.push_no_trailer else CRLF
+        return self.line(counted.line() + comma) + body + trailer
 
     def _text(self, reply: Reply) -> str:
         if isinstance(reply, LastError) and self._dialect.geterror_bare:

@@ -11,13 +11,9 @@ import struct
 import sys
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from fcm360w.sim.network import Connection
 from fcm360w.sim.watch import READ, WRITE, Watch
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 __all__ = ["KERNEL_BUFFER", "KernelConnection", "KernelDatagrams", "KernelListening"]
 
@@ -78,14 +74,13 @@ class KernelConnection:
     def room(self) -> int:
         return SEND_BUFFER - self._waiting
 
-    def send(self, data: Buffer) -> None:
-        view = memoryview(data)
-        self.accepted += len(view)
-        if not self._backlog:
-            view = view[self._push(view) :]
-        if len(view):
-            self._backlog.append(view)
-            self._waiting += len(view)
+    def send(self, data: bytes) -> None:
+        size = len(data)
+        self.accepted += size
+        sent = self._push(data) if not self._backlog else 0
+        if sent < size:
+            self._backlog.append(memoryview(data)[sent:])
+            self._waiting += size - sent
             self.high_water = max(self.high_water, self._waiting)
             self._drain()
 
@@ -104,7 +99,7 @@ class KernelConnection:
             with contextlib.suppress(OSError):
                 self._link.shutdown(socket.SHUT_WR)
 
-    def _push(self, data: memoryview) -> int:
+    def _push(self, data: bytes | memoryview) -> int:
         if self._broken:
             return 0
         try:

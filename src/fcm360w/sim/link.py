@@ -14,15 +14,16 @@ from collections.abc import Generator
 from typing import Any
 
 from fcm360w.commands.codes import SocketCode
-from fcm360w.commands.tcp import Access, DataFormat, Escape, Format, PacketSize, PacketWait, Received
+from fcm360w.commands.tcp import Access, Escape, Opened, PacketSize, PacketWait, Received
 from fcm360w.framer import Framer, Kind
 from fcm360w.sim.datamode import DataMode
 from fcm360w.sim.encoder import Encoder
+from fcm360w.sim.endpoints import Client
 from fcm360w.sim.entry import ESC, Entry
 from fcm360w.sim.handlers import HANDLERS, load
 from fcm360w.sim.module import Module
+from fcm360w.sim.packer import Packer
 from fcm360w.sim.parser import Unknown, concerns_sockets, parse, segments
-from fcm360w.sim.sockets import Packer, Socket
 from fcm360w.sim.steps import Connect, Ending, Prompt, Refused, Steps, Wait
 from fcm360w.sim.uart import Passage, PayloadStamps
 from fcm360w.wire import Command, Reply
@@ -32,7 +33,6 @@ __all__ = ["Mode", "SimLink"]
 log = logging.getLogger("fcm360w.sim")
 
 MAX_LINE = 1024
-MAX_PUSH = 1460
 INPUT = 4096
 STRAY = b"\x1a\r\n"
 
@@ -135,7 +135,7 @@ class SimLink:
         if self._data:
             return self._data.socket.waiting()
         pushing = (socket for socket in self.module.sockets.every() if socket.access is Access.PUSH)
-        return self._mode is Mode.COMMAND and any(socket.inbox for socket in pushing)
+        return self._mode is Mode.COMMAND and any(len(socket.inbox) for socket in pushing)
 
     def touch(self, now: float) -> None:
         """Nobody listened to the host until `now`: no silence was observed."""
@@ -280,7 +280,7 @@ class SimLink:
             self._suspend(step)
 
     def _inform(self, reply: Reply) -> None:
-        self._put(self._encoder.information(reply, first=not self._told, hexed=self._hexed()))
+        self._put(self._encoder.information(reply, first=not self._told, hexed=self.module.hexed))
         self._told = True
 
     def _suspend(self, step: Prompt | Wait) -> None:
@@ -326,7 +326,7 @@ class SimLink:
 
     # ---- data mode ----
 
-    def _connect(self, socket: Socket) -> None:
+    def _connect(self, socket: Client) -> None:
         self.module.sockets.last_transparent = socket.id
         socket.access = Access.TRANSPARENT
         wait = self.module.setting(PacketWait).transwaittm * 0.1
@@ -345,7 +345,7 @@ class SimLink:
         self._job = self._handle(Escape())
         self._resume_job(None)
 
-    def _leave_data_mode(self) -> Socket:
+    def _leave_data_mode(self) -> Client:
         assert self._data is not None
         self._data.finish()
         socket, self._data = self._data.socket, None
@@ -366,29 +366,47 @@ class SimLink:
         busy = self._data.socket if self._data else None
         self.module.sockets.poll(busy)
         if busy:
-            while data := busy.take(self.window - self._queued):
+            while data := busy.take(self.window - self._queued).data:
                 self._put(data, self.stamps.to_host)
-            if busy.ended and not busy.inbox:
+            if busy.ended and not len(busy.inbox):
                 self._lost_carrier()
-        while self._mode is Mode.COMMAND and (self.module.waiting or self._push()):
-            self._flush()
-            self.module.sockets.poll(None)
+        while self._may_speak() and self._say_first():
+            self.module.sockets.poll(busy)
 
-    def _flush(self) -> None:
-        while self.module.waiting:
-            self._put(self._encoder.unsolicited(self.module.waiting.popleft()))
+    def _may_speak(self) -> bool:
+        """Whether lines that nobody asked for have their turn."""
+        return self._mode is Mode.COMMAND or (self._mode is Mode.PROMPT and self.module.dialect.urc_in_prompt)
 
-    def _push(self) -> bool:
-        """Print one packet of each socket in push mode, while the line has room."""
-        pushed = False
-        for socket in self.module.sockets.every():
-            if socket.access is Access.PUSH and self._queued < self.window and (data := socket.take(MAX_PUSH)):
-                self._put(self._encoder.unsolicited(Received(socket.id, data), hexed=self._hexed()))
-                pushed = True
-        return pushed
+    def _say_first(self) -> bool:
+        """Say the line that has waited longest.  False: there is none, or no room on the line for its data."""
+        if not self.module.waiting:
+            return False
+        line = self.module.waiting[0]
+        if isinstance(line, Received) and not self._deliver(line.connect_id):
+            return False
+        self.module.waiting.popleft()
+        if isinstance(line, Opened):
+            self.module.last_error = SocketCode(line.err)
+        if not isinstance(line, Received):
+            self._put(self._encoder.unsolicited(line))
+        return True
 
-    def _hexed(self) -> bool:
-        return self.module.setting(DataFormat).recv_data_format is Format.HEX
+    def _deliver(self, number: int) -> bool:
+        """Push what a socket has received, or announce it.  False: the line has no room for all of it."""
+        socket = self.module.sockets.find(number)
+        if socket is None:
+            return True
+        if socket.access is Access.PUSH:
+            while len(socket.inbox):
+                if self._queued >= self.window:
+                    return False
+                piece = socket.take(self.module.holds(socket.packet))
+                self._put(self._encoder.unsolicited(Received(number, *piece), hexed=self.module.hexed))
+        elif len(socket.inbox):
+            socket.announced = True
+            self._put(self._encoder.unsolicited(Received(number)))
+        socket.queued = False
+        return True
 
     def _put(self, data: bytes, passage: Passage | None = None) -> None:
         if data:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from fcm360w.commands.codes import SocketCode
-from fcm360w.commands.tcp import Closed, Opened, PassiveClosed
+from fcm360w.commands.tcp import Closed, DataFormat, Format
 from fcm360w.commands.wifi import StationChange, StationEvent
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.network import Network
@@ -39,7 +39,7 @@ class Module:
         self.dialect = dialect
         self.now = 0.0
         self.radio = Radio(aps, self._station_changed, dialect.join_delay)
-        self.sockets = Sockets(network, self.notify, lambda: bool(self.setting(PassiveClosed).closed))
+        self.sockets = Sockets(network, self)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
@@ -60,15 +60,23 @@ class Module:
         """Set an option."""
         self._settings[type(value)] = value
 
-    def notify(self, line: Reply) -> None:
-        """Queue an unsolicited or late line.  Beyond a bound the newest is dropped and counted."""
-        if isinstance(line, Opened):
-            self.last_error = SocketCode(line.err)
+    @property
+    def hexed(self) -> bool:
+        """Whether received data are printed as hexadecimal digits."""
+        return self.setting(DataFormat).recv_data_format is Format.HEX
+
+    def holds(self, length: int) -> int:
+        """Bytes that received data of this length on the wire stand for."""
+        return max(1, length // 2) if self.hexed and self.dialect.hex_recv_digits else length
+
+    def notify(self, line: Reply) -> bool:
+        """Queue an unsolicited or late line.  False: beyond a bound the newest is dropped and counted."""
         if len(self.waiting) >= MAX_WAITING and not isinstance(line, Closed):
             self.waiting_dropped += 1
-            return
+            return False
         self.waiting.append(line)
         self.waiting_high_water = max(self.waiting_high_water, len(self.waiting))
+        return True
 
     def set_baud(self, baud: int, save: bool) -> None:
         """Change the rate of the serial port after the answer has left."""

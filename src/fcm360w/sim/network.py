@@ -6,34 +6,35 @@ Nothing blocks and nothing reads a clock.  Every call, and every callback, is ma
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from fcm360w.commands.codes import SocketCode
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 __all__ = ["Attempt", "Connection", "Datagrams", "Listening", "Network", "is_address"]
 
 
 class Connection(Protocol):
-    """A TCP connection.  `readable`: receive() may have something; `accepted` counts the bytes that send() took.
+    """A TCP connection.  `accepted` counts the bytes that send() took.
 
     `high_water` is the most that ever waited in its own send buffer.
     """
 
-    readable: bool
     accepted: int
     high_water: int
     peer: str
     peer_port: int
     local_port: int
 
+    @property
+    def readable(self) -> bool:
+        """Whether receive() may have something."""
+        ...
+
     def room(self) -> int:
         """Bytes that send() may be given now."""
         ...
 
-    def send(self, data: Buffer) -> None:
+    def send(self, data: bytes) -> None:
         """Take all of `data`, as a packet of its own where that can be had; the caller minds the room."""
         ...
 
@@ -69,10 +70,14 @@ class Listening(Protocol):
 
 
 class Datagrams(Protocol):
-    """A bound UDP socket.  `readable`: receive() may have something."""
+    """A bound UDP socket."""
 
     local_port: int
-    readable: bool
+
+    @property
+    def readable(self) -> bool:
+        """Whether receive() may have something."""
+        ...
 
     def send(self, data: bytes, host: str, port: int) -> bool:
         """Send one datagram to a dotted address.  False: no room, and nothing was taken."""

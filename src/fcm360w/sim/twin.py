@@ -118,8 +118,6 @@ class Machine:
             "baud": self.uart.baud or 0,
             "from_host_high_water": self.uart.from_host.high_water,
             "to_host_high_water": self.uart.to_host.high_water,
-            "send_high_water": self.module.sockets.send_high_water,
-            "receive_high_water": self.module.sockets.receive_high_water,
             "host_high_water": self.board.host_high_water,
             "waiting_high_water": self.module.waiting_high_water,
             "waiting_dropped": self.module.waiting_dropped,
@@ -127,6 +125,7 @@ class Machine:
             "overlong_dropped": self.link.overlong_dropped,
             "host_gone_bytes": self.board.host_gone_bytes,
             "sockets_open": len(self.module.sockets.every()),
+            **self.module.sockets.stats(),
         }
 
 
@@ -240,7 +239,7 @@ class Twin:
         return self._running().link.stamps
 
     def stats(self) -> dict[str, int]:
-        """High-water marks of every queue in bytes (lines for `waiting`; `send` of sockets closed), and drops.
+        """High-water marks of every queue in bytes (lines for `waiting`, clients for `clients_waiting`), and drops.
 
         `baud` is what the line runs at now, 0 if unpaced.
         """
