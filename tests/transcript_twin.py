@@ -1,0 +1,180 @@
+"""Transcripts on the twin: the host's bytes in, the module's compared, the world beyond it played as they say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from fcm360w.sim.dialect import MANUAL
+from fcm360w.sim.pipes import MemoryPeer
+from fcm360w.sim.radio import AccessPoint
+from fcm360w.sim.world import World
+from transcript import Act, Block, Host, Said, Step, decoded
+
+MOMENT = 0.5  # seconds that follow everything that happens; in them the module says what it has to say
+BAUD = 115200
+HOTSPOTS = (
+    AccessPoint("hall", "open sesame"),
+    AccessPoint("", rssi=-80, channel=11, bssid="02:00:5e:10:00:02"),
+)
+SERVER, NAMED_SERVER, PORTS = "10.0.0.9", "logger.example", (8009, 8010)
+SILENT_HOST = "10.0.0.8"
+UDP_PORTS = (5000, 5001)
+
+
+class Stage:
+    """A twin in a world of its own."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        options = dict(block.settings)
+        dialect = MANUAL.with_quirks(value for key, value in block.settings if key == "quirk")
+        self.world = World(HOTSPOTS, baud=int(options.get("baud", BAUD)), dialect=dialect)
+        self.peers: list[MemoryPeer] = []
+        self.packets: list[list[bytes]] = []
+        network = self.world.network
+        self.udp = {port: network.udp(SERVER, port) for port in UDP_PORTS}
+        for port in PORTS:
+            network.serve(SERVER, port, self._meet)
+            network.serve(NAMED_SERVER, port, self._meet)
+        network.cut(SILENT_HOST)
+
+    def _meet(self, peer: MemoryPeer) -> None:
+        self.peers.append(peer)
+        self.packets.append([])
+        peer.on_data = self.packets[-1].append
+
+    # ---- playing
+
+    def play(self) -> None:
+        """The whole block.  TranscriptError if the module or a peer of it says anything else."""
+        if self.block.before:
+            self._prepare(self.block.before)
+        for step, expected in exchanges(self.block.steps):
+            said = self._do(step)
+            if said != expected:
+                raise self.block.wrong(step.line, f"after this the module says {said!r}, not {expected!r}")
+        for number, packets in enumerate(self.packets, 1):
+            if packets:
+                raise self.block.wrong(self.block.line, f"peer {number} got {packets}, of which nothing is said")
+
+    def _prepare(self, setup: Block) -> None:
+        """Play what was before, which is a block of its own and needs no comparison here."""
+        for step, _ in exchanges(setup.steps):
+            self._do(step)
+
+    def _do(self, step: Host | Act) -> bytes:
+        seconds = MOMENT
+        if isinstance(step, Host):
+            self.world.host.send(step.data)
+        elif step.words.startswith("wait "):
+            seconds = float(step.words.removeprefix("wait "))
+        else:
+            self._act(step)
+        return self.world.host.read(seconds)
+
+    # ---- what happens beside the serial line
+
+    def _act(self, step: Act) -> None:
+        for pattern, act in ACTS:
+            if match := pattern.fullmatch(step.words):
+                act(self, step, *match.groups())
+                return
+        raise self.block.wrong(step.line, f"{step.words!r} is nothing that can happen")
+
+    def _peer(self, step: Act, number: str | None) -> int:
+        index = int(number or len(self.peers)) - 1
+        if not 0 <= index < len(self.peers):
+            raise self.block.wrong(step.line, f"there is no peer {number or ''}")
+        return index
+
+    def peer_sends(self, step: Act, number: str | None, text: str) -> None:
+        self.peers[self._peer(step, number)].send(decoded(text))
+
+    def peer_closes(self, step: Act, number: str | None) -> None:
+        self.peers[self._peer(step, number)].close()
+
+    def peer_resets(self, step: Act, number: str | None) -> None:
+        self.peers[self._peer(step, number)].reset()
+
+    def peer_stops(self, step: Act, number: str | None) -> None:
+        peer = self.peers[self._peer(step, number)]
+        peer.reading, peer.window = False, 0
+
+    def peer_got(self, step: Act, number: str | None, texts: str) -> None:
+        self._compare(step, self.packets[self._peer(step, number)], [decoded(text) for text in QUOTED.findall(texts)])
+
+    def peer_has_end(self, step: Act, number: str | None) -> None:
+        if not self.peers[self._peer(step, number)].ended:
+            raise self.block.wrong(step.line, "the module has not closed")
+
+    def _compare(self, step: Act, got: list[Any], wanted: list[Any]) -> None:
+        if got != wanted:
+            raise self.block.wrong(step.line, f"it got {got}")
+        got.clear()
+
+    def client_calls(self, step: Act, port: str) -> None:
+        self._meet(self.world.network.dial(int(port), SERVER))
+
+    def udp_sends(self, step: Act, port: str, text: str, to: str) -> None:
+        self.udp[int(port)].send(decoded(text), int(to))
+
+    def udp_got(self, step: Act, port: str, text: str, origin: str) -> None:
+        self._compare(step, self.udp[int(port)].received, [(decoded(text), int(origin))])
+
+    def ap_lost(self, step: Act) -> None:
+        self.world.lose_ap()
+
+    def ap_back(self, step: Act) -> None:
+        self.world.restore_ap()
+
+    def guest_joins(self, step: Act) -> None:
+        self.world.ap_client(joins=True)
+
+    def guest_leaves(self, step: Act) -> None:
+        self.world.ap_client(joins=False)
+
+    def power_fails(self, step: Act) -> None:
+        self.world.power_cycle()
+
+    def host_baud(self, step: Act, rate: str) -> None:
+        self.world.host_baud(int(rate))
+
+
+QUOTED = re.compile(r'"([^"]*)"')
+ACTS: list[tuple[re.Pattern[str], Callable[..., None]]] = [
+    (re.compile(pattern), act)
+    for pattern, act in (
+        (r'peer (?:(\d+) )?sends "(.*)"', Stage.peer_sends),
+        (r"peer (?:(\d+) )?closes", Stage.peer_closes),
+        (r"peer (?:(\d+) )?resets", Stage.peer_resets),
+        (r"peer (?:(\d+) )?stops reading", Stage.peer_stops),
+        (r'peer (?:(\d+) )?got (".*")', Stage.peer_got),
+        (r"peer (?:(\d+) )?sees the end", Stage.peer_has_end),
+        (r"client calls (\d+)", Stage.client_calls),
+        (r'udp (\d+) sends "(.*)" to (\d+)', Stage.udp_sends),
+        (r'udp (\d+) got "(.*)" from (\d+)', Stage.udp_got),
+        (r"ap lost", Stage.ap_lost),
+        (r"ap back", Stage.ap_back),
+        (r"guest joins", Stage.guest_joins),
+        (r"guest leaves", Stage.guest_leaves),
+        (r"power fails", Stage.power_fails),
+        (r"host baud (\d+)", Stage.host_baud),
+    )
+]
+
+
+def exchanges(steps: Sequence[Step]) -> Iterator[tuple[Host | Act, bytes]]:
+    """Whatever happens to the module, and what it says until the next thing happens."""
+    cause: Host | Act | None = None
+    said = b""
+    for step in steps:
+        if isinstance(step, Said):
+            cause, said = cause or Act(step.line, "wait 0.5"), said + step.data
+        elif isinstance(step, Host | Act):
+            if cause:
+                yield cause, said
+            cause, said = step, b""
+    if cause:
+        yield cause, said
