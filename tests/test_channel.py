@@ -505,7 +505,7 @@ def test_close_after_escapes_that_went_to_the_peer() -> None:
     send(world, stream, b"hello")
     world.on(b"+++")
     leaves(world, 8)
-    assert world.drive(stream.close(10.0)) == Report(5, 5, 0)
+    assert world.drive(stream.close(10.0)) == Report(5, 5, 0, 3)
 
 
 def test_close_when_the_peer_has_closed() -> None:

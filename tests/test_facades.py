@@ -81,7 +81,9 @@ def test_wake() -> None:
         for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE"):
             peer.on(text, OK)
         peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"))
+        peer.on("AT+QSETBAND?", answer("+QSETBAND: 115200"))
         assert await module.wake() == module.found
+        assert module.baud == 115200
 
     play(scene)
 

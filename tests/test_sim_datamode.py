@@ -255,6 +255,20 @@ def test_resume_picks_the_last_transparent_else_the_lowest() -> None:
     assert bench.host(b"AT+QICLOSE=2\rATO\r") == OK + CONNECT
 
 
+def test_an_id_that_is_used_again_was_never_transparent() -> None:
+    bench = Bench()
+    bench.open(5, 2)
+    bench.wait(1.0)
+    bench.host(b"+++")
+    bench.wait(1.0)
+    bench.host(b"AT+QICLOSE=5\r")
+    lowest, _ = bench.open(3), bench.open(5)
+    assert bench.host(b"ATO\r") == CONNECT
+    bench.host(b"x")
+    bench.wait(1.0)
+    assert sent(lowest) == b"x"
+
+
 # ---- the end --------------------------------------------------------------------------------------------------------
 
 

@@ -751,6 +751,8 @@ def test_w37_last_error() -> None:
     assert bench.host(b"AT+QIGETERROR\r") == bad + OK
     assert bench.host(b"AT+QVERSION;+QNO\r") == VERSION + ERROR
     assert bench.host(b"AT+QIGETERROR\r") == bad + OK, "only socket commands count, and asking changes nothing"
+    assert bench.host(b"AT+QIGETERROR=5\r") == ERROR
+    assert bench.host(b"AT+QIGETERROR\r") == bad + OK, "nor does asking in a form that does not exist"
     bench.host(b"AT+QISTATE\r")
     assert bench.host(b"AT+QIGETERROR\r") == b'\r\n+QIGETERROR: 0,"Operation success"\r\n' + OK
     assert bench.host(b"AT+QISTATE=12\r") == ERROR

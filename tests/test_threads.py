@@ -218,7 +218,9 @@ def test_wake() -> None:
         for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE"):
             peer.on(text, OK)
         peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"))
+        peer.on("AT+QSETBAND?", answer("+QSETBAND: 115200"))
         assert module.wake() == module.found
+        assert module.baud == 115200
         assert not module.found.data_mode
 
 

@@ -86,8 +86,8 @@ class AsyncModule:
 
     @property
     def baud(self) -> int | None:
-        """Bit rate of the wire; None if the port does not know it."""
-        return self._port.baud
+        """As Module.baud."""
+        return self._link.baud or None
 
     async def run(self, flow: Flow[R]) -> R:
         """As Module.run.  A task that is cancelled leaves the link usable."""
@@ -97,6 +97,8 @@ class AsyncModule:
     async def wake(self) -> start.Found:
         """As Module.wake."""
         self.found = await self.drive(perform(self._link, start.wake(self._link.policy), trusting=True))
+        if self._link.baud is None:
+            self._link.pace(await self.drive(perform(self._link, start.rate(), trusting=True)))
         return self.found
 
     async def wait(self, kind: type[E], timeout: float) -> E | None:

@@ -40,14 +40,20 @@ ACCESS: dict[Mode, Access] = {
 }
 CLOSED_CODE = 565
 PUSH_INBOX = 4 << 20
+STALL = 1.0
 
 
 class Report(NamedTuple):
-    """What became of a stream's bytes.  `acknowledged` by the peer's network stack; None if the module did not say."""
+    """What became of a stream's bytes.
+
+    `acknowledged` by the peer's network stack; None if the module did not say.  `added`: bytes that the peer got and
+    nobody sent, of escapes that the module took for payload: the wire was slower than its known rate.
+    """
 
     sent: int
     acknowledged: int | None
     received: int
+    added: int = 0
 
     @property
     def uncertain(self) -> int:
@@ -93,14 +99,15 @@ class Channel:
 
     def _conclude(self, count: Sent | None) -> Report:
         acknowledged = min(count.ackedbytes, self.sent) if count else None
-        self.report = Report(self.sent, acknowledged, self.received)
+        added = max(0, count.total_send_length - self.sent) if count else 0
+        self.report = Report(self.sent, acknowledged, self.received, added)
         return self.report
 
     def _finish(self, seconds: float) -> Steps[Report]:
         """Last count, close: for a socket in command mode.  Once, whoever asks."""
         if self.report:
             return self.report
-        count = yield from settle(self.connect_id, seconds)
+        count = yield from settle(self.connect_id, seconds, STALL if self.ended else None)
         yield from close(self.connect_id, seconds)
         return self._conclude(count)
 

@@ -108,8 +108,8 @@ class Module:
 
     @property
     def baud(self) -> int | None:
-        """Bit rate of the wire; None if the port does not know it."""
-        return self._port.baud
+        """Bit rate of the wire, as the port or else the module says; None if there is no wire, or neither knows."""
+        return self._link.baud or None
 
     def run(self, flow: Flow[R]) -> R:
         """Run a command, or a flow of them, to its result.
@@ -124,6 +124,8 @@ class Module:
     def wake(self) -> start.Found:
         """Bring the module to command mode, echo off, no socket open; what had to be done is also in `found`."""
         self.found = self.drive(perform(self._link, start.wake(self._link.policy), trusting=True))
+        if self._link.baud is None:
+            self._link.pace(self.drive(perform(self._link, start.rate(), trusting=True)))
         return self.found
 
     def wait(self, kind: type[E], timeout: float) -> E | None:

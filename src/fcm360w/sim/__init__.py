@@ -2,6 +2,7 @@
 
 from fcm360w.sim.dialect import MANUAL, QUIRKS, Dialect
 from fcm360w.sim.radio import DEFAULT_AP, AccessPoint, parse_access_points
+from fcm360w.sim.routes import parse_routes
 from fcm360w.sim.twin import Twin, serve
 from fcm360w.sim.uart import PayloadStamps
 from fcm360w.sim.world import World
@@ -16,5 +17,6 @@ __all__ = [
     "Twin",
     "World",
     "parse_access_points",
+    "parse_routes",
     "serve",
 ]

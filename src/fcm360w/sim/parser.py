@@ -53,15 +53,19 @@ def _table() -> tuple[type[Any], ...]:
     return tuple(row for name in CHAPTERS for row in rows(name))
 
 
+def _is_told_of(ref: str) -> bool:
+    """Whether AT+QIGETERROR speaks of this section's commands: all of manual 2.3 but itself."""
+    return ref.startswith("2.3.") and ref != "2.3.9"
+
+
 def concerns_sockets(command: Command[Any]) -> bool:
-    """Whether AT+QIGETERROR speaks of this command: all of manual 2.3 but itself."""
+    """Whether AT+QIGETERROR speaks of this command."""
     about: Any = command
     if isinstance(command, (Get, Set)):
         about = command.setting
     elif isinstance(command, Ask):
         about = command.row
-    ref: str = about.ref
-    return ref.startswith("2.3.") and ref != "2.3.9"
+    return _is_told_of(about.ref)
 
 
 def segments(line: str) -> list[str]:
@@ -84,7 +88,7 @@ def parse(segment: str, current: Current) -> Command[Any]:
     command = _write(name, rest[1:], current) if rest[:1] == "=" else _short(name, rest)
     if command is None:
         candidates: list[Any] = [*_commands().get(name, []), *_settings().get(name, [])]
-        raise Unknown(any(row.ref.startswith("2.3.") for row in candidates))
+        raise Unknown(any(_is_told_of(row.ref) for row in candidates))
     return command
 
 

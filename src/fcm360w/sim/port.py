@@ -25,7 +25,7 @@ class SimPort(SocketPort):
     def __init__(self, url: str, twin: Twin, owned: bool) -> None:
         self.url = url
         self.twin = twin
-        self.baud = twin.baud
+        self.baud = twin.baud or 0
         self._owned = owned
         super().__init__(twin.attach())
 

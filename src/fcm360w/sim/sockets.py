@@ -158,6 +158,8 @@ class Sockets:
         if self._used.get(socket.id) is socket:
             self._counts.add(socket)
             del self._used[socket.id]
+        if self.last_transparent == socket.id:
+            self.last_transparent = None
 
     def reset(self) -> None:
         """Drop everything, silently."""

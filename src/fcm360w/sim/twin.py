@@ -9,23 +9,27 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
-from types import TracebackType
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from fcm360w.sim.board import Board
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.frontends import FrontEnd, InProcess, Pty, Tcp
-from fcm360w.sim.kernel import KernelNetwork
+from fcm360w.sim.kernel import LOOPBACK, KernelNetwork
 from fcm360w.sim.link import SimLink
 from fcm360w.sim.module import Module
 from fcm360w.sim.radio import DEFAULT_AP, AccessPoint
+from fcm360w.sim.routes import Place, RoutedNetwork
 from fcm360w.sim.runner import Loop, Runner
 from fcm360w.sim.uart import PayloadStamps, Uart
 
 __all__ = ["Twin", "find", "serve"]
 
 log = logging.getLogger("fcm360w.sim")
+
+# What a module says its rate is that has no wire to hold it up.
+FASTEST = 2_000_000
 
 _named: dict[str, Twin] = {}
 
@@ -38,10 +42,19 @@ def find(name: str) -> Twin | None:
 class Machine:
     """Everything that a twin holds open."""
 
-    def __init__(self, aps: Iterable[AccessPoint], baud: int | None, dialect: Dialect, name: str | None) -> None:
+    def __init__(
+        self,
+        aps: Iterable[AccessPoint],
+        baud: int | None,
+        dialect: Dialect,
+        name: str | None,
+        bind: str,
+        routes: Mapping[Place, Place],
+    ) -> None:
         self.loop = Loop()
-        self.network = KernelNetwork(self.loop.selector, self.loop.post)
-        self.module = Module(self.network, dialect, aps, baud)
+        self.network = KernelNetwork(self.loop.selector, self.loop.post, bind)
+        network = RoutedNetwork(self.network, routes) if routes else self.network
+        self.module = Module(network, dialect, aps, baud or FASTEST)
         self.link = SimLink(self.module, time.monotonic())
         self.uart = Uart(baud)
         self.in_process = InProcess(self.loop.selector, baud is not None, name)
@@ -135,6 +148,10 @@ class Twin:
     `baud` in bit/s paces the serial line in both directions; None lets bytes pass at once.  `tcp` is an address to
     listen at (port 0 picks one), `pty` True or the path of a symbolic link to be made, `name` makes ``sim://name`` lead
     here.  The module has been running for a while when a host comes: it prints its banner only after a restart.
+
+    A listener or UDP service that the module opens is a port of the same number of this machine, at the address
+    `bind`: what is opened at 7000 is reached at 127.0.0.1:7000.  `routes` maps places (host, port) to others: whatever
+    the module means to send to the first goes to the second, and it is not told.
     """
 
     def __init__(
@@ -146,6 +163,8 @@ class Twin:
         name: str | None = None,
         tcp: tuple[str, int] | None = None,
         pty: bool | str | None = None,
+        bind: str = LOOPBACK,
+        routes: Mapping[Place, Place] = MappingProxyType({}),
     ) -> None:
         self.aps = tuple(aps)
         self.baud = baud
@@ -153,6 +172,8 @@ class Twin:
         self.name = name
         self._tcp = tcp
         self._pty = pty
+        self._address = bind
+        self._routes = dict(routes)
         self._machine: Machine | None = None
         self._thread: threading.Thread | None = None
 
@@ -164,7 +185,7 @@ class Twin:
             return self
         if self.name is not None and _named.setdefault(self.name, self) is not self:
             raise OSError(errno.EADDRINUSE, f"a twin called {self.name!r} is running")
-        self._machine = Machine(self.aps, self.baud, self.dialect, self.name)
+        self._machine = Machine(self.aps, self.baud, self.dialect, self.name, self._address, self._routes)
         try:
             if self._pty:
                 self._machine.open_pty(self._pty if isinstance(self._pty, str) else None)
