@@ -184,10 +184,10 @@ class MemoryNetwork:
 class Bench:
     """A module with a host and a network that the test plays.  `now` starts at 1000 s."""
 
-    def __init__(self, dialect: Dialect = MANUAL, *, joined: bool = True, baud: int | None = None) -> None:
+    def __init__(self, dialect: Dialect = MANUAL, *, joined: bool = True, **more: Any) -> None:
         self.now = 1000.0
         self.network = MemoryNetwork()
-        self.module = Module(self.network, dialect, baud=baud)
+        self.module = Module(self.network, dialect, **more)
         self.link = SimLink(self.module, self.now)
         if joined:
             self.host(JOIN)

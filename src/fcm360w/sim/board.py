@@ -51,11 +51,18 @@ class Board:
         self._hear(now, late)
         self._link.window = self._window()
         self._link.tick(now)
+        if self._uart.from_host.lossy:
+            self._overrun(now)
         for data, passage in self._link.data_to_send():
             self._uart.to_host.put(data, now, passage)
         self._change_baud()
         self._speak(now)
         self._look_after_hosts(now)
+
+    def power_cycle(self, now: float) -> None:
+        """Take the module's power away and give it back; what is on the line is lost with it."""
+        self._link.power_cycle(now)
+        self._uart.power_cycle(self._link.take_baud(), now)
 
     def _can_go_on(self) -> bool:
         """Whether somebody who had no room has made some since, which no descriptor tells."""
@@ -79,8 +86,18 @@ class Board:
                 if late:
                     self._link.touch(now)
                 lane.put(data, now)
-        for chunk in lane.take(now, self._link.room()):
+        self._deliver(now)
+
+    def _deliver(self, now: float) -> None:
+        for chunk in self._uart.from_host.take(now, self._link.room()):
             self._link.receive(chunk.data, chunk.last, self._uart.byte_time)
+
+    def _overrun(self, now: float) -> None:
+        """Without flow control: what the module cannot take although it has just been served is lost."""
+        left = -1
+        while left != (left := len(self._uart.from_host)):
+            self._deliver(now)
+        self._uart.from_host.drop(now)
 
     def _speak(self, now: float) -> None:
         """Line to host.  Without a host the line stands still."""
@@ -99,7 +116,7 @@ class Board:
         return next((end.host for end in ends if end.host and not end.host.gone), None)
 
     def _change_baud(self) -> None:
-        baud, self._link.module.next_baud = self._link.module.next_baud, None
+        baud = self._link.take_baud()
         if baud is not None:
             self._uart.switch(baud)
 

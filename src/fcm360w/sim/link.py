@@ -23,7 +23,7 @@ from fcm360w.sim.entry import ESC, Entry
 from fcm360w.sim.handlers import HANDLERS, load
 from fcm360w.sim.module import Module
 from fcm360w.sim.packer import Packer
-from fcm360w.sim.parser import Unknown, concerns_sockets, parse, segments
+from fcm360w.sim.parser import Reader, Unknown, concerns_sockets, segments
 from fcm360w.sim.steps import Connect, Ending, Prompt, Refused, Steps, Wait
 from fcm360w.sim.uart import Passage, PayloadStamps
 from fcm360w.wire import Command, Reply
@@ -52,6 +52,8 @@ class SimLink:
         self.stamps = PayloadStamps()
         self.window = 65536
         self.ignored = 0
+        self.input_high_water = 0
+        self._reader = Reader(module.setting, module.dialect.bare_strings)
         self._encoder = Encoder(module.dialect)
         self._framer = Framer(eol="\r", max_line=MAX_LINE)
         self._mode = Mode.COMMAND
@@ -85,6 +87,7 @@ class SimLink:
         self.module.now = now
         self._in = self._in + data if self._in else data
         self._consume(now, byte_time)
+        self.input_high_water = max(self.input_high_water, len(self._in))
 
     def data_to_send(self) -> list[tuple[bytes, Passage | None]]:
         """The bytes for the host since the last call, in pieces; payload of data mode has its passage."""
@@ -108,7 +111,9 @@ class SimLink:
     def tick(self, now: float) -> None:
         """Let time pass, and fetch what the network has."""
         self.module.tick(now)
-        if self._mode is Mode.BOOT and now >= self._until:
+        if self.module.upgrade.installed:
+            self._restart()
+        elif self._mode is Mode.BOOT and now >= self._until:
             self._booted()
         elif self._wait and ((done := self._wait.done()) or now >= self._until):
             self._resume_job(done)
@@ -118,6 +123,19 @@ class SimLink:
             self._escaped()
         self._serve_network()
         self._consume(now, 0.0)
+
+    def power_cycle(self, now: float) -> None:
+        """Take the power away and give it back: whatever goes on is gone, what is saved remains."""
+        self.module.now = now
+        self._in, self._out, self._queued = b"", [], 0
+        self._restart()
+
+    def take_baud(self) -> int | None:
+        """The rate that the line has to change to, once; never before the answer to the command is out."""
+        if self._job:
+            return None
+        baud, self.module.next_baud = self.module.next_baud, None
+        return baud
 
     def room(self) -> int:
         """Bytes of the host that can be taken now; more would have to wait."""
@@ -135,7 +153,7 @@ class SimLink:
         if self._data:
             return self._data.socket.waiting()
         pushing = (socket for socket in self.module.sockets.every() if socket.access is Access.PUSH)
-        return self._mode is Mode.COMMAND and any(len(socket.inbox) for socket in pushing)
+        return self._may_speak() and any(len(socket.inbox) for socket in pushing)
 
     def touch(self, now: float) -> None:
         """Nobody listened to the host until `now`: no silence was observed."""
@@ -172,7 +190,7 @@ class SimLink:
         if not events:
             return
         if events[0].kind == Kind.OVERLONG:
-            self._put(self._encoder.line("ERROR"))
+            self._put(self._encoder.refusal(SocketCode.INVALID_PARAMETERS))
         elif text := text.replace(b"\n", b""):
             self._start(text)
 
@@ -242,7 +260,7 @@ class SimLink:
 
     def _parse(self, part: str) -> Command[Any]:
         try:
-            return parse(part, self.module.setting)
+            return self._reader.parse(part)
         except Unknown as unknown:
             if unknown.sockets:
                 self.module.last_error = unknown.code
@@ -270,12 +288,12 @@ class SimLink:
                 step = job.send(None)
         except StopIteration as stop:
             self._finish(stop.value)
-        except Refused:
-            self._finish("ERROR")
+        except Refused as refusal:
+            self._end(self._encoder.refusal(refusal.code))
         except Exception:
             log.exception("the handler failed")
             self.module.last_error = SocketCode.UNKNOWN
-            self._finish("ERROR")
+            self._end(self._encoder.refusal(SocketCode.UNKNOWN))
         else:
             self._suspend(step)
 
@@ -295,24 +313,25 @@ class SimLink:
             self._wait, self._until = step, now + step.seconds
 
     def _finish(self, ending: Ending) -> None:
+        if isinstance(ending, Connect):
+            self._job = None
+            self._connect(ending.socket)
+        else:
+            self._end(self._encoder.line(ending or "OK"))
+
+    def _end(self, result: bytes) -> None:
+        """Say the final result of a line."""
         self._job = None
         self._mode = Mode.COMMAND
-        if isinstance(ending, Connect):
-            self._connect(ending.socket)
-            return
-        self._put(self._encoder.line(ending or "OK"))
+        self._put(result)
         if self.module.restarting:
             self._restart()
 
-    def power_cycle(self) -> None:
-        """Start anew, whatever was going on; what was not yet said is lost."""
-        self._job = self._wait = self._entry = self._data = None
-        self._in = b""
-        self._out.clear()
-        self._queued = 0
-        self._restart()
-
     def _restart(self) -> None:
+        """Start afresh, whatever goes on."""
+        if self._job:
+            self._job.close()
+        self._job = self._wait = self._entry = self._data = None
         self.module.reboot()
         self._framer.reset()
         self._stray, self._echoed = False, 0
@@ -321,8 +340,8 @@ class SimLink:
 
     def _booted(self) -> None:
         self._mode = Mode.COMMAND
-        if self.module.dialect.banner:
-            self._put(self._encoder.line(self.module.dialect.banner))
+        self._put(self._encoder.banner())
+        self.module.booted()
 
     # ---- data mode ----
 
@@ -374,7 +393,7 @@ class SimLink:
             self.module.sockets.poll(busy)
 
     def _may_speak(self) -> bool:
-        """Whether lines that nobody asked for have their turn."""
+        """Whether lines that nobody asked for have their turn (R9)."""
         return self._mode is Mode.COMMAND or (self._mode is Mode.PROMPT and self.module.dialect.urc_in_prompt)
 
     def _say_first(self) -> bool:

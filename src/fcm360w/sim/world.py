@@ -13,11 +13,11 @@ from fcm360w.sim.agenda import Action, Agenda
 from fcm360w.sim.board import Board
 from fcm360w.sim.cable import Cable, CablePort, Socket
 from fcm360w.sim.dialect import MANUAL, Dialect
+from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
 from fcm360w.sim.link import SimLink
 from fcm360w.sim.memory import MemoryNetwork
 from fcm360w.sim.module import FACTORY_BAUD
 from fcm360w.sim.module import Module as SimModule
-from fcm360w.sim.radio import DEFAULT_AP, AccessPoint
 from fcm360w.sim.uart import PayloadStamps, Uart
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ class World:
 
     def power_cycle(self) -> None:
         """Take the module's power away for a moment: what is not saved is lost."""
-        self.link.power_cycle()
+        self._board.power_cycle(self.now)
 
     # ---- what it has seen
 
