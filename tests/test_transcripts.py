@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from transcript import Block, TranscriptError, read
-from transcript_driver import UNRELATED, Play, in_pieces, with_another_line
+from transcript_driver import Play, in_pieces, unrelated, with_another
 from transcript_twin import Stage
 
 FOLDER = Path(__file__).parent / "transcripts"
@@ -32,3 +32,13 @@ def test_the_driver_takes_it_cut_anywhere(block: Block) -> None:
             Play(block).run(steps)
         except TranscriptError as error:
             raise TranscriptError(f"{error}, if cut at {offset}") from error
+
+
+@pytest.mark.parametrize("block", CALLED, ids=lambda block: block.name)
+def test_the_driver_takes_another_line_anywhere(block: Block) -> None:
+    said, event = unrelated(block.steps)
+    for line, steps in with_another(said, block.steps):
+        try:
+            Play(block).run(steps, beside=event)
+        except TranscriptError as error:
+            raise TranscriptError(f"{error}, with {said!r} at line {line}") from error

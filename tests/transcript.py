@@ -87,6 +87,12 @@ class Block:
         return any(isinstance(step, Call) for step in self.steps)
 
     @property
+    def streams(self) -> bool:
+        """Whether it ends in data mode."""
+        said = [step for step in self.steps if isinstance(step, Said)]
+        return bool(said) and said[-1].streaming
+
+    @property
     def name(self) -> str:
         return f"{self.path.name}:{self.line}"
 
@@ -142,7 +148,7 @@ def _block(empty: Block, body: list[tuple[int, str]]) -> Block:
             settings.append(read_line)
         else:
             steps.append(read_line)
-    return _checked(replace(empty, settings=tuple(settings), steps=tuple(_apart(steps))))
+    return _checked(replace(empty, settings=tuple(settings), steps=tuple(_apart(steps, empty.before is not None and empty.before.streams))))
 
 
 def _line(line: int, text: str) -> Step | tuple[str, str]:
@@ -201,10 +207,9 @@ def _token(match: re.Match[str]) -> bytes:
     return ESCAPES[escape]
 
 
-def _apart(steps: Sequence[Step]) -> Iterator[Step]:
+def _apart(steps: Sequence[Step], streaming: bool) -> Iterator[Step]:
     """Mark what continues a line, and what is data mode."""
     before: Step | None = None
-    streaming = False
     for step in steps:
         if isinstance(step, Said):
             goes_on = not step.framed and isinstance(before, Said) and (before.framed or not before.apart)

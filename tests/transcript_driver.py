@@ -15,12 +15,15 @@ from fcm360w.flows import leave, sockets, start
 from fcm360w.flows import wifi as hotspots
 from fcm360w.parameters import encode
 from fcm360w.steps import EscapePolicy
-from fcm360w.wire import Ask, Command, Flow, Get, Reply, Set
+from fcm360w.wire import Ask, Command, Get, Reply, Set, Support
 from scripted import LATENCY, Reaction, World
-from transcript import Act, Block, Call, Host, Outcome, Said, Step
+from transcript import Act, Block, Call, Host, Outcome, Said, Step, TranscriptError
 
 GAP = "wait 0.001"  # between the pieces of what was cut
-UNRELATED = b'\r\n+QIURC: "incoming full"\r\n'
+UNRELATED: tuple[tuple[bytes, Reply], ...] = (
+    (b'\r\n+QIURC: "incoming full"\r\n', tcp.IncomingFull()),
+    (b'\r\n+QAPSTAT: "AP_CONNECT"\r\n', wifi.ApEvent(wifi.ApChange.CLIENT_JOINED)),
+)
 POLICY = EscapePolicy()
 
 
@@ -39,15 +42,19 @@ class Play:
     def _open_stream(self, host: str, port: int, mode: Mode) -> Stream:
         return Stream(self.world, self.world.drive(open_channel(self.world.link, host, port, mode)))
 
-    def run(self, steps: Sequence[Step], injected: Sequence[Reply] = ()) -> None:
-        """Play these steps, the block's or a variant of them.  TranscriptError if anything else comes of it."""
+    def run(self, steps: Sequence[Step], beside: Reply | None = None) -> None:
+        """Play these steps, the block's or a variant of them.  TranscriptError if anything else comes of it.
+
+        `beside` is an event that must come as well, once, wherever.
+        """
         self._perform(steps)
         events = self.world.events()
-        for row in injected:
-            if row in events:
-                events.remove(row)
+        if beside is not None:
+            if events.count(beside) != 1:
+                raise self.block.wrong(self.block.line, f"{beside} is not among the events: {events}")
+            events.remove(beside)
         told = [step for step in steps if isinstance(step, Outcome) and step.kind == "event"]
-        wanted = [self._value(step.text) for step in told]
+        wanted = [self._value(step.line, step.text) for step in told]
         if events != wanted:
             line = told[0].line if told else self.block.line
             raise self.block.wrong(line, f"the events are {events}, not {wanted}")
@@ -66,11 +73,9 @@ class Play:
     def _call(self, call: Call) -> Any:
         """What is returned, or the error that is raised."""
         try:
-            value = self._value(call.code)
+            value = self._value(call.line, call.code)
         except FCM360WError as error:
             return error
-        except AssertionError as error:
-            raise self.block.wrong(call.line, f"the driver waits in vain: {error}") from error
         if call.name:
             self.names[call.name] = value
         return value
@@ -81,12 +86,17 @@ class Play:
             right = told is not None and told.kind == "raises" and told.text == described(came)
             came = described(came)
         else:
-            right = came == (self._value(told.text) if told else None) and (told is None or told.kind == "result")
+            right = came == (self._value(told.line, told.text) if told else None) and (told is None or told.kind == "result")
         if not right:
             raise self.block.wrong(told.line if told else call.line, f"the driver's outcome is {came!r}")
 
-    def _value(self, code: str) -> Any:
-        return eval(compiled(code), self.names)
+    def _value(self, line: int, code: str) -> Any:
+        try:
+            return eval(compiled(code), self.names)
+        except (FCM360WError, TranscriptError):
+            raise
+        except Exception as error:
+            raise self.block.wrong(line, f"{type(error).__name__}: {error}") from error
 
 
 class Follower:
@@ -196,6 +206,7 @@ NAMES: dict[str, Any] = _public(codes, system, wifi, tcp) | {
     "Ask": Ask,
     "Get": Get,
     "Set": Set,
+    "Support": Support,
     "Say": Say,
     "Report": Report,
     "connect": sockets.connect,
@@ -235,9 +246,15 @@ def in_pieces(steps: Sequence[Step]) -> Iterator[tuple[int, list[Step]]]:
         offset += len(step.data)
 
 
-def with_another_line(steps: Sequence[Step]) -> Iterator[tuple[int, list[Step]]]:
-    """The same steps, with an unrelated line before each line of the module's, and after the last."""
-    other = Said(0, UNRELATED, True)
+def unrelated(steps: Sequence[Step]) -> tuple[bytes, Reply]:
+    """A line that is not in it, and its event."""
+    said = b"".join(step.data for step in steps if isinstance(step, Said))
+    return next(pair for pair in UNRELATED if pair[0] not in said)
+
+
+def with_another(said: bytes, steps: Sequence[Step]) -> Iterator[tuple[int, list[Step]]]:
+    """The same steps, with another line before each line of the module's, and after the last."""
+    other = Said(0, said, True)
     last = max((index for index, step in enumerate(steps) if isinstance(step, Said)), default=-1)
     for index, step in enumerate(steps):
         if isinstance(step, Said) and step.apart:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from fcm360w.sim.dialect import MANUAL
+from fcm360w.sim.dialect import find_dialect
+from fcm360w.sim.hotspots import AccessPoint
 from fcm360w.sim.pipes import MemoryPeer
-from fcm360w.sim.radio import AccessPoint
 from fcm360w.sim.world import World
 from transcript import Act, Block, Host, Said, Step, decoded
 
@@ -16,7 +16,7 @@ MOMENT = 0.5  # seconds that follow everything that happens; in them the module 
 BAUD = 115200
 HOTSPOTS = (
     AccessPoint("hall", "open sesame"),
-    AccessPoint("", rssi=-80, channel=11, bssid="02:00:5e:10:00:02"),
+    AccessPoint("attic", rssi=-80, channel=11, bssid="02:00:5e:10:00:02", hidden=True),
 )
 SERVER, NAMED_SERVER, PORTS = "10.0.0.9", "logger.example", (8009, 8010)
 SILENT_HOST = "10.0.0.8"
@@ -29,8 +29,10 @@ class Stage:
     def __init__(self, block: Block) -> None:
         self.block = block
         options = dict(block.settings)
-        dialect = MANUAL.with_quirks(value for key, value in block.settings if key == "quirk")
+        quirks = [value for key, value in block.settings if key == "quirk"]
+        dialect = find_dialect(options.get("dialect", "manual"), quirks)
         self.world = World(HOTSPOTS, baud=int(options.get("baud", BAUD)), dialect=dialect)
+        self.port = self.world.port()
         self.peers: list[MemoryPeer] = []
         self.packets: list[list[bytes]] = []
         network = self.world.network
@@ -67,12 +69,24 @@ class Stage:
     def _do(self, step: Host | Act) -> bytes:
         seconds = MOMENT
         if isinstance(step, Host):
-            self.world.host.send(step.data)
+            self._send(step.data)
         elif step.words.startswith("wait "):
             seconds = float(step.words.removeprefix("wait "))
         else:
             self._act(step)
-        return self.world.host.read(seconds)
+        self.world.sleep(seconds)
+        return self._read()
+
+    def _send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[self.port.write(view, None) :]
+
+    def _read(self) -> bytes:
+        buffer, said = bytearray(1 << 16), b""
+        while count := self.port.readinto(memoryview(buffer), 0):
+            said += buffer[:count]
+        return said
 
     # ---- what happens beside the serial line
 
@@ -124,22 +138,22 @@ class Stage:
         self._compare(step, self.udp[int(port)].received, [(decoded(text), int(origin))])
 
     def ap_lost(self, step: Act) -> None:
-        self.world.lose_ap()
+        self.world.twin.lose_ap("hall")
 
     def ap_back(self, step: Act) -> None:
-        self.world.restore_ap()
+        self.world.twin.restore_ap("hall", self.world.now)
 
     def guest_joins(self, step: Act) -> None:
-        self.world.ap_client(joins=True)
+        self.world.twin.ap_client(joins=True)
 
     def guest_leaves(self, step: Act) -> None:
-        self.world.ap_client(joins=False)
+        self.world.twin.ap_client(joins=False)
 
     def power_fails(self, step: Act) -> None:
         self.world.power_cycle()
 
     def host_baud(self, step: Act, rate: str) -> None:
-        self.world.host_baud(int(rate))
+        self.port.set_baud(int(rate))
 
 
 QUOTED = re.compile(r'"([^"]*)"')
@@ -150,7 +164,7 @@ ACTS: list[tuple[re.Pattern[str], Callable[..., None]]] = [
         (r"peer (?:(\d+) )?closes", Stage.peer_closes),
         (r"peer (?:(\d+) )?resets", Stage.peer_resets),
         (r"peer (?:(\d+) )?stops reading", Stage.peer_stops),
-        (r'peer (?:(\d+) )?got (".*")', Stage.peer_got),
+        (r'peer (?:(\d+) )?got (nothing|".*")', Stage.peer_got),
         (r"peer (?:(\d+) )?sees the end", Stage.peer_has_end),
         (r"client calls (\d+)", Stage.client_calls),
         (r'udp (\d+) sends "(.*)" to (\d+)', Stage.udp_sends),
