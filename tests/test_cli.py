@@ -231,6 +231,7 @@ def test_the_port_may_come_from_the_environment() -> None:
         (["sim", "--baud", "9600", "--unpaced"], "exclude each other"),
         (["sim", "--baud", "2000001"], "1200<=x<=2000000"),
         (["sim", "--ap", "hall:short"], "a password has 8 to 63 bytes"),
+        (["sim", "--map", "10.0.0.9:80"], "not HOST:PORT=HOST:PORT"),
     ],
 )
 def test_errors_of_usage(arguments: list[str], expected: str) -> None:
@@ -522,6 +523,20 @@ def test_send_from_a_pipe_in_push_mode(joined: dict[str, str]) -> None:
     assert (code, out) == (0, b""), err
     assert echo.received == PAYLOAD[:5000]
     assert "sent 5,000 bytes in" in err
+
+
+def test_a_twin_that_leads_one_place_to_another() -> None:
+    echo = Echo()
+    with far_end(echo) as server:
+        route = f"203.0.113.9:80={server.removeprefix('tcp://')}"
+        with start("sim", "--tcp", "127.0.0.1:0", "--unpaced", "--map", route) as process:
+            assert process.stdout
+            url = process.stdout.readline().decode().strip()
+            hotspot = ["--ssid", "hall", "--password", "open sesame"]
+            code, _, err = run("send", "-", "-p", url, "--to", "tcp://203.0.113.9:80", *hotspot, data=PAYLOAD[:5000])
+            process.send_signal(signal.SIGTERM)
+    assert code == 0, err
+    assert echo.received == PAYLOAD[:5000]
 
 
 def test_a_server_that_closes_too_early_is_told(joined: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from fcm360w.commands.tcp import ListSockets
 from fcm360w.sim.dialect import MANUAL
 from fcm360w.sim.handlers import HANDLERS
 from fcm360w.sim.module import MAX_WAITING
-from sim_bench import CONNECT, ERROR, OK, Bench, MemoryConnection
+from sim_bench import CONNECT, ERROR, JOIN, OK, Bench, MemoryConnection
 
 PROMPT = b"\r\n>"
 SEND_OK = b"\r\nSEND OK\r\n"
@@ -717,6 +717,16 @@ def test_quirk_hex_recv_digits() -> None:
     assert bench.host(b"AT+QIRD=3\r") == qird(b"OK")
 
 
+def test_t18_quirk_qistate_type() -> None:
+    for bench, taken in ((Bench(), False), (quirky("qistate_type"), True)):
+        bench.open(3)
+        line = b'\r\n+QISTATE: 3,"TCP","10.0.0.9",8009,49152,2,3,0,"uart1"\r\n' + OK
+        assert bench.host(b"AT+QISTATE=1,3\r") == (line if taken else ERROR)
+        assert last_error(bench) == (0 if taken else 552)
+        assert bench.host(b"AT+QISTATE=0,3\r") == ERROR
+        assert bench.host(b"AT+QISTATE=3\r") == line
+
+
 def test_t26_the_send_buffer_counts_what_is_not_acknowledged() -> None:
     bench = quirky("small_send_buffer")
     connection = bench.open(3)
@@ -774,6 +784,34 @@ def test_losing_the_wifi_while_opening() -> None:
     bench.network.outcome = SocketCode.SUCCESS
     assert bench.tick() == b""
     assert bench.network.udp == {}
+
+
+AP_UP = b'\r\n+QAPSTAT: "AP_UP"\r\n'
+
+
+def test_the_modules_own_hotspot_is_a_network_too() -> None:
+    bench = Bench(joined=False)
+    bench.host(b'AT+QSOFTAP="mine","12345678"\r')
+    assert bench.wait(1.0) == AP_UP
+    bench.listener()
+    assert bench.host(b"AT+QISTATE\r") == b'\r\n+QISTATE: 1,"TCP LISTENER","192.168.19.1",0,7000,3,1,0,"uart1"\r\n' + OK
+    bench.dial()
+    assert bench.tick() == incoming(11)
+    assert bench.host(b"AT+QSOFTAPSTOP\r").endswith(closed(1) + closed(11))
+
+
+def test_servers_stay_while_the_module_has_another_role() -> None:
+    bench = Bench()
+    bench.host(b'AT+QSOFTAP="mine","12345678"\r')
+    bench.wait(1.0)
+    bench.listener()
+    bench.service(4)
+    bench.open(3)
+    assert bench.host(b"AT+QSTASTOP\r") == OK + b'\r\n+QSTASTAT: "WLAN DISCONNECTED"\r\n' + closed(3)
+    bench.host(JOIN)
+    bench.wait(1.0)
+    assert bench.host(b"AT+QSOFTAPSTOP\r").count(b"closed") == 0
+    assert bench.host(b"AT+QISTATE\r").count(b'"10.0.0.7"') == 2
 
 
 # ---- codes ----------------------------------------------------------------------------------------------------------

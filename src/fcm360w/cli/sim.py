@@ -122,19 +122,7 @@ def sim(
     rate = None if unpaced else baud or POWER_UP
     place = pty or True if pty is not None or tcp is None else None
     spoken = find_dialect(dialect, quirks)
-    _serve(
-        Twin(
-            reach,
-            baud=rate,
-            dialect=spoken,
-            tcp=tcp,
-            pty=place,
-            routes=places,
-            fs=fs,
-            seed=seed,
-            flow=flow,
-        )
-    )
+    _serve(Twin(reach, baud=rate, dialect=spoken, tcp=tcp, pty=place, fs=fs, seed=seed, flow=flow, routes=places))
 
 
 def _serve(twin: Twin) -> None:

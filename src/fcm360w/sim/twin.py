@@ -172,11 +172,11 @@ class Twin:
         name: str | None = None,
         tcp: tuple[str, int] | None = None,
         pty: bool | str | None = None,
-        bind: str = LOOPBACK,
-        routes: Mapping[Place, Place] = MappingProxyType({}),
         fs: str | None = None,
         seed: int | None = None,
         flow: Flow = "rtscts",
+        bind: str = LOOPBACK,
+        routes: Mapping[Place, Place] = MappingProxyType({}),
     ) -> None:
         self.aps = tuple(aps)
         self.baud = baud
