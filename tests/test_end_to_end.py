@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import hashlib
 import os
 import signal
@@ -19,17 +18,19 @@ import numpy as np
 import pytest
 
 import fcm360w
+import spoken
 from fcm360w.channel import Mode
 from fcm360w.commands.system import GetVersion
 from fcm360w.commands.tcp import GetSent, ListSockets
 from fcm360w.events import Lost
 from fcm360w.sim import Twin
-from fcm360w.sim.dialect import MANUAL
 from peers import Peer
+
+pytestmark = pytest.mark.driver
 
 GUARD = 0.3
 POLICY = fcm360w.EscapePolicy(guard_before=GUARD, guard_after=GUARD, slack=0.1, patience=1.0)
-DIALECT = dataclasses.replace(MANUAL, guard=GUARD)
+DIALECT = spoken.dialect(guard=GUARD)
 MODES: tuple[Mode, ...] = ("transparent", "push", "buffer")
 TOKENS = b'\r\nOK\r\n\r\nNO CARRIER\r\n+QIURC: "closed",0\r\n\r\n+QIURC: "closed",0\r\n> \r\n>AT\r+++ATO\r\n\x1a\x1b\n'
 
