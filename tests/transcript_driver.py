@@ -207,6 +207,7 @@ NAMES: dict[str, Any] = _public(codes, system, wifi, tcp) | {
     "Get": Get,
     "Set": Set,
     "Support": Support,
+    "Unparsed": Unparsed,
     "Say": Say,
     "Report": Report,
     "connect": sockets.connect,
