@@ -48,6 +48,11 @@ class Act:
     line: int
     words: str
 
+    @property
+    def seconds(self) -> float | None:
+        """How much time passes, if that is all."""
+        return float(self.words.removeprefix("wait ")) if self.words.startswith("wait ") else None
+
 
 @dataclass(frozen=True)
 class Call:
@@ -160,9 +165,10 @@ def _line(line: int, text: str) -> Step | tuple[str, str]:
     word, colon, rest = text.partition(": ")
     if colon and word in KINDS:
         return KINDS[word](line, rest)
-    if not text or colon and " " not in word or text[0] in "<>":
+    act = Act(line, text)
+    if not text or (colon and " " not in word) or text[0] in "<>" or (act.seconds or 0) < 0:
         raise ValueError(f"{text!r} is nothing that a transcript can hold")
-    return Act(line, text)
+    return act
 
 
 def _on_wire(line: int, mark: str, data: bytes) -> Step:

@@ -141,9 +141,9 @@ class Follower:
             step, self._steps = self._steps[0], self._steps[1:]
             if isinstance(step, Said):
                 said += step.data
-            elif isinstance(step, Act) and step.words.startswith("wait "):
+            elif isinstance(step, Act) and step.seconds is not None:
                 pieces += [(after, said)] if said else []
-                after, said = after + float(step.words.removeprefix("wait ")), b""
+                after, said = after + step.seconds, b""
         return [*pieces, (after, said)] if said else pieces
 
 

@@ -21,6 +21,7 @@ HOTSPOTS = (
 SERVER, NAMED_SERVER, PORTS = "10.0.0.9", "logger.example", (8009, 8010)
 SILENT_HOST = "10.0.0.8"
 UDP_PORTS = (5000, 5001)
+Happening = tuple[re.Pattern[str], Callable[..., None]]
 
 
 class Stage:
@@ -70,10 +71,12 @@ class Stage:
         seconds = MOMENT
         if isinstance(step, Host):
             self._send(step.data)
-        elif step.words.startswith("wait "):
-            seconds = float(step.words.removeprefix("wait "))
-        else:
-            self._act(step)
+        elif step.seconds is not None:
+            seconds = step.seconds
+        elif self._done(CHECKS, step):
+            seconds = 0.0
+        elif not self._done(ACTS, step):
+            raise self.block.wrong(step.line, f"{step.words!r} is nothing that can happen")
         self.world.sleep(seconds)
         return self._read()
 
@@ -90,12 +93,13 @@ class Stage:
 
     # ---- what happens beside the serial line
 
-    def _act(self, step: Act) -> None:
-        for pattern, act in ACTS:
+    def _done(self, what: Sequence[Happening], step: Act) -> bool:
+        """Whether this is one of these things; if so it is done."""
+        for pattern, act in what:
             if match := pattern.fullmatch(step.words):
                 act(self, step, *match.groups())
-                return
-        raise self.block.wrong(step.line, f"{step.words!r} is nothing that can happen")
+                return True
+        return False
 
     def _peer(self, step: Act, number: str | None) -> int:
         index = int(number or len(self.peers)) - 1
@@ -119,7 +123,7 @@ class Stage:
     def peer_got(self, step: Act, number: str | None, texts: str) -> None:
         self._compare(step, self.packets[self._peer(step, number)], [decoded(text) for text in QUOTED.findall(texts)])
 
-    def peer_has_end(self, step: Act, number: str | None) -> None:
+    def peer_sees_end(self, step: Act, number: str | None) -> None:
         if not self.peers[self._peer(step, number)].ended:
             raise self.block.wrong(step.line, "the module has not closed")
 
@@ -127,6 +131,12 @@ class Stage:
         if got != wanted:
             raise self.block.wrong(step.line, f"it got {got}")
         got.clear()
+
+    def server_is_silent(self, step: Act) -> None:
+        self.world.network.cut(SERVER)
+
+    def server_is_back(self, step: Act) -> None:
+        self.world.network.mend(SERVER)
 
     def client_calls(self, step: Act, port: str) -> None:
         self._meet(self.world.network.dial(int(port), SERVER))
@@ -138,10 +148,12 @@ class Stage:
         self._compare(step, self.udp[int(port)].received, [(decoded(text), int(origin))])
 
     def ap_lost(self, step: Act) -> None:
-        self.world.twin.lose_ap("hall")
+        for hotspot in HOTSPOTS:
+            self.world.twin.lose_ap(hotspot.ssid)
 
     def ap_back(self, step: Act) -> None:
-        self.world.twin.restore_ap("hall", self.world.now)
+        for hotspot in HOTSPOTS:
+            self.world.twin.restore_ap(hotspot.ssid, self.world.now)
 
     def guest_joins(self, step: Act) -> None:
         self.world.twin.ap_client(joins=True)
@@ -157,26 +169,37 @@ class Stage:
 
 
 QUOTED = re.compile(r'"([^"]*)"')
-ACTS: list[tuple[re.Pattern[str], Callable[..., None]]] = [
-    (re.compile(pattern), act)
-    for pattern, act in (
-        (r'peer (?:(\d+) )?sends "(.*)"', Stage.peer_sends),
-        (r"peer (?:(\d+) )?closes", Stage.peer_closes),
-        (r"peer (?:(\d+) )?resets", Stage.peer_resets),
-        (r"peer (?:(\d+) )?stops reading", Stage.peer_stops),
-        (r'peer (?:(\d+) )?got (nothing|".*")', Stage.peer_got),
-        (r"peer (?:(\d+) )?sees the end", Stage.peer_has_end),
-        (r"client calls (\d+)", Stage.client_calls),
-        (r'udp (\d+) sends "(.*)" to (\d+)', Stage.udp_sends),
-        (r'udp (\d+) got "(.*)" from (\d+)', Stage.udp_got),
-        (r"ap lost", Stage.ap_lost),
-        (r"ap back", Stage.ap_back),
-        (r"guest joins", Stage.guest_joins),
-        (r"guest leaves", Stage.guest_leaves),
-        (r"power fails", Stage.power_fails),
-        (r"host baud (\d+)", Stage.host_baud),
-    )
-]
+
+
+def _table(acts: dict[str, Callable[..., None]]) -> list[Happening]:
+    return [(re.compile(pattern), act) for pattern, act in acts.items()]
+
+
+ACTS = _table(
+    {
+        r'peer (?:(\d+) )?sends "([^"]*)"': Stage.peer_sends,
+        r"peer (?:(\d+) )?closes": Stage.peer_closes,
+        r"peer (?:(\d+) )?resets": Stage.peer_resets,
+        r"peer (?:(\d+) )?stops reading": Stage.peer_stops,
+        r"server is silent": Stage.server_is_silent,
+        r"server is back": Stage.server_is_back,
+        r"client calls (\d+)": Stage.client_calls,
+        r'udp (\d+) sends "([^"]*)" to (\d+)': Stage.udp_sends,
+        r"ap lost": Stage.ap_lost,
+        r"ap back": Stage.ap_back,
+        r"guest joins": Stage.guest_joins,
+        r"guest leaves": Stage.guest_leaves,
+        r"power fails": Stage.power_fails,
+        r"host baud (\d+)": Stage.host_baud,
+    }
+)
+CHECKS = _table(
+    {
+        r'peer (?:(\d+) )?got (nothing|"[^"]*"(?:, "[^"]*")*)': Stage.peer_got,
+        r"peer (?:(\d+) )?sees the end": Stage.peer_sees_end,
+        r'udp (\d+) got "([^"]*)" from (\d+)': Stage.udp_got,
+    }
+)
 
 
 def exchanges(steps: Sequence[Step]) -> Iterator[tuple[Host | Act, bytes]]:
@@ -185,7 +208,7 @@ def exchanges(steps: Sequence[Step]) -> Iterator[tuple[Host | Act, bytes]]:
     said = b""
     for step in steps:
         if isinstance(step, Said):
-            cause, said = cause or Act(step.line, "wait 0.5"), said + step.data
+            cause, said = cause or Act(step.line, f"wait {MOMENT}"), said + step.data
         elif isinstance(step, Host | Act):
             if cause:
                 yield cause, said
