@@ -1,4 +1,4 @@
-"""Transcripts: what host and module say on the wire, as documents.  tests/transcripts/README.md describes the format."""
+"""Transcripts: what host and module say on the wire, as documents.  tests/transcripts/README.md has the format."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+MOMENT = 0.5  # seconds that follow everything that is said or happens; in them the module says what it has to say
 CRLF = b"\r\n"
 NAMED = {"SUB": b"\x1a", "ESC": b"\x1b"}
 ESCAPES = {"r": b"\r", "n": b"\n", "\\": b"\\"}
@@ -72,7 +73,14 @@ class Outcome:
     text: str
 
 
-Step = Host | Said | Act | Call | Outcome
+@dataclass(frozen=True)
+class Gap:
+    """Where the module's bytes are cut.  It is not written."""
+
+    line: int
+
+
+Step = Host | Said | Act | Call | Outcome | Gap
 
 
 @dataclass(frozen=True)
@@ -153,7 +161,13 @@ def _block(empty: Block, body: list[tuple[int, str]]) -> Block:
             settings.append(read_line)
         else:
             steps.append(read_line)
-    return _checked(replace(empty, settings=tuple(settings), steps=tuple(_apart(steps, empty.before is not None and empty.before.streams))))
+    return _checked(
+        replace(
+            empty,
+            settings=tuple(settings),
+            steps=tuple(_apart(steps, empty.before is not None and empty.before.streams)),
+        )
+    )
 
 
 def _line(line: int, text: str) -> Step | tuple[str, str]:
@@ -166,6 +180,7 @@ def _line(line: int, text: str) -> Step | tuple[str, str]:
     if colon and word in KINDS:
         return KINDS[word](line, rest)
     act = Act(line, text)
+    decoded(text)
     if not text or (colon and " " not in word) or text[0] in "<>" or (act.seconds or 0) < 0:
         raise ValueError(f"{text!r} is nothing that a transcript can hold")
     return act

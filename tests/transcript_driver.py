@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fcm360w.channel import Channel, Mode, Report, open_channel
@@ -12,14 +12,12 @@ from fcm360w.commands import codes, system, tcp, wifi
 from fcm360w.errors import CommandError, FCM360WError
 from fcm360w.events import Unparsed
 from fcm360w.flows import leave, sockets, start
-from fcm360w.flows import wifi as hotspots
-from fcm360w.parameters import encode
 from fcm360w.steps import EscapePolicy
 from fcm360w.wire import Ask, Command, Get, Reply, Set, Support
 from scripted import LATENCY, Reaction, World
-from transcript import Act, Block, Call, Host, Outcome, Said, Step, TranscriptError
+from transcript import MOMENT, Act, Block, Call, Gap, Host, Outcome, Said, Step, TranscriptError
 
-GAP = "wait 0.001"  # between the pieces of what was cut
+GAP = 0.001  # seconds between the pieces of what was cut
 UNRELATED: tuple[tuple[bytes, Reply], ...] = (
     (b'\r\n+QIURC: "incoming full"\r\n', tcp.IncomingFull()),
     (b'\r\n+QAPSTAT: "AP_CONNECT"\r\n', wifi.ApEvent(wifi.ApChange.CLIENT_JOINED)),
@@ -33,7 +31,7 @@ class Play:
     def __init__(self, block: Block) -> None:
         self.block = block
         self.world = World(POLICY)
-        self.follower = self.world.script = Follower(block)  # type: ignore[assignment]
+        self.follower = self.world.script = Follower(block, lambda: self.world.now)  # type: ignore[assignment]
         self.names = NAMES | {"run": self.world.run, "open_stream": self._open_stream}
         if block.before and block.before.calls:
             self._perform(block.before.steps)
@@ -61,7 +59,7 @@ class Play:
 
     def _perform(self, steps: Sequence[Step]) -> None:
         for call, part in calls(steps):
-            for after, said in self.follower.follow(part):
+            for after, said in self.follower.follow(part, call.line if call else self.block.line):
                 self.world.say(said, after)
             came = self._call(call) if call else ""
             while self.world.incoming:
@@ -83,10 +81,12 @@ class Play:
     def _compare(self, call: Call, came: Any, part: Sequence[Step]) -> None:
         told = next((step for step in part if isinstance(step, Outcome) and step.kind != "event"), None)
         if isinstance(came, FCM360WError):
-            right = told is not None and told.kind == "raises" and told.text == described(came)
             came = described(came)
+            right = told is not None and told.kind == "raises" and told.text == came
+        elif told is None:
+            right = came is None
         else:
-            right = came == (self._value(told.line, told.text) if told else None) and (told is None or told.kind == "result")
+            right = told.kind == "result" and came == self._value(told.line, told.text)
         if not right:
             raise self.block.wrong(told.line if told else call.line, f"the driver's outcome is {came!r}")
 
@@ -100,16 +100,19 @@ class Play:
 
 
 class Follower:
-    """The module's part: says what a call's steps have, once the host has said its own."""
+    """The module's part: says what a call's steps have, one after the other, once the host has said its own."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: Block, clock: Callable[[], float]) -> None:
         self._block = block
+        self._clock = clock
         self._steps: Sequence[Step] = ()
+        self._line = block.line
         self._heard = b""
+        self._silent_from = 0.0
 
-    def follow(self, steps: Sequence[Step]) -> list[Reaction]:
-        """Begin; returns what the module says first."""
-        self._steps, self._heard = steps, b""
+    def follow(self, steps: Sequence[Step], line: int) -> list[Reaction]:
+        """Begin, with what comes behind a line; returns what the module says first."""
+        self._steps, self._line, self._heard = steps, line, b""
         return self._reactions()
 
     def hear(self, data: bytes) -> list[Reaction]:
@@ -119,12 +122,11 @@ class Follower:
         while self._heard:
             step = self._steps[0] if self._steps else None
             wanted = step.data if isinstance(step, Host) else b""
-            if not wanted or not self._heard.startswith(wanted[: len(self._heard)]):
-                line = step.line if step else self._block.line
-                raise self._block.wrong(line, f"the driver says {self._heard!r}, not {wanted!r}")
+            if step is None or not wanted or not self._heard.startswith(wanted[: len(self._heard)]):
+                raise self._block.wrong(self._line, f"after this the driver says {self._heard!r}, not {wanted!r}")
             if len(self._heard) < len(wanted):
                 break
-            self._heard, self._steps = self._heard[len(wanted) :], self._steps[1:]
+            self._heard, self._steps, self._line = self._heard[len(wanted) :], self._steps[1:], step.line
             said += self._reactions()
         return said
 
@@ -134,17 +136,27 @@ class Follower:
             raise self._block.wrong(self._steps[0].line, f"the driver does not say this, only {self._heard!r}")
 
     def _reactions(self) -> list[Reaction]:
-        """What the module says until the host is to speak: in one piece, but for pauses."""
-        said, pieces = b"", list[Reaction]()
-        after = LATENCY
-        while self._steps and not isinstance(self._steps[0], Host):
-            step, self._steps = self._steps[0], self._steps[1:]
-            if isinstance(step, Said):
-                said += step.data
-            elif isinstance(step, Act) and step.seconds is not None:
-                pieces += [(after, said)] if said else []
-                after, said = after + step.seconds, b""
-        return [*pieces, (after, said)] if said else pieces
+        """What the module says until the host is to speak, after what it says already."""
+        count = next((i for i, step in enumerate(self._steps) if isinstance(step, Host)), len(self._steps))
+        steps, self._steps = self._steps[:count], self._steps[count:]
+        begin = max(LATENCY, self._silent_from - self._clock() + LATENCY)
+        said = [(begin + after, data) for after, data in bursts(steps)]
+        self._silent_from = self._clock() + said[-1][0] if said else self._silent_from
+        return list(said)
+
+
+def bursts(steps: Sequence[Step]) -> list[tuple[float, bytes]]:
+    """What the module says, in one piece but for pauses and gaps, and after how many seconds each piece comes."""
+    pieces = [(0.0, b"")]
+    for step in steps:
+        after, said = pieces[-1]
+        if isinstance(step, Said):
+            pieces[-1] = after, said + step.data
+        elif isinstance(step, Gap):
+            pieces.append((after + GAP, b""))
+        elif isinstance(step, Act) and step.seconds is not None:
+            pieces.append((max(after, MOMENT) + step.seconds, b""))
+    return [piece for piece in pieces if piece[1]]
 
 
 # ---- what a transcript may call -------------------------------------------------------------------------------------
@@ -194,12 +206,14 @@ class Say(Command[tuple[str, ...]], form="exec", wait=150.0, final=("OK", "SEND 
 
 def _public(*modules: types.ModuleType) -> dict[str, Any]:
     """The classes of the chapters."""
-    found: dict[str, Any] = {}
-    for module in modules:
-        own = {name: value for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
-        assert not found.keys() & own.keys(), found.keys() & own.keys()
-        found |= own
-    return found
+    found = [
+        (name, value)
+        for module in modules
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", "") == module.__name__
+    ]
+    assert len(dict(found)) == len(found), "two rows of one name"
+    return dict(found)
 
 
 NAMES: dict[str, Any] = _public(codes, system, wifi, tcp) | {
@@ -214,7 +228,6 @@ NAMES: dict[str, Any] = _public(codes, system, wifi, tcp) | {
     "explained": sockets.explained,
     "leave": lambda: leave.leave(POLICY),
     "wake": lambda: start.wake(POLICY),
-    "join": hotspots.join,
     "Found": start.Found,
 }
 
@@ -242,9 +255,21 @@ def in_pieces(steps: Sequence[Step]) -> Iterator[tuple[int, list[Step]]]:
         if not isinstance(step, Said):
             continue
         for at in range(0 if offset else 1, len(step.data)):
-            pieces = [Said(step.line, step.data[:at], False), Act(step.line, GAP), Said(step.line, step.data[at:], False)]
-            yield offset + at, [*steps[:index], *pieces, *steps[index + 1 :]]
+            first, second = (Said(step.line, data, False) for data in (step.data[:at], step.data[at:]))
+            yield offset + at, [*steps[:index], first, Gap(step.line), second, *steps[index + 1 :]]
         offset += len(step.data)
+
+
+def byte_by_byte(steps: Sequence[Step]) -> list[Step]:
+    """The same steps, with a gap after each byte of the module's."""
+    out: list[Step] = []
+    for step in steps:
+        if isinstance(step, Said):
+            for i in range(len(step.data)):
+                out += [Said(step.line, step.data[i : i + 1], False), Gap(step.line)]
+        else:
+            out.append(step)
+    return out
 
 
 def unrelated(steps: Sequence[Step]) -> tuple[bytes, Reply]:

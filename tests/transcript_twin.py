@@ -10,9 +10,8 @@ from fcm360w.sim.dialect import find_dialect
 from fcm360w.sim.hotspots import AccessPoint
 from fcm360w.sim.pipes import MemoryPeer
 from fcm360w.sim.world import World
-from transcript import Act, Block, Host, Said, Step, decoded
+from transcript import MOMENT, Act, Block, Host, Said, Step, decoded
 
-MOMENT = 0.5  # seconds that follow everything that happens; in them the module says what it has to say
 BAUD = 115200
 HOTSPOTS = (
     AccessPoint("hall", "open sesame"),
@@ -29,10 +28,7 @@ class Stage:
 
     def __init__(self, block: Block) -> None:
         self.block = block
-        options = dict(block.settings)
-        quirks = [value for key, value in block.settings if key == "quirk"]
-        dialect = find_dialect(options.get("dialect", "manual"), quirks)
-        self.world = World(HOTSPOTS, baud=int(options.get("baud", BAUD)), dialect=dialect)
+        self.world = self._world()
         self.port = self.world.port()
         self.peers: list[MemoryPeer] = []
         self.packets: list[list[bytes]] = []
@@ -42,6 +38,15 @@ class Stage:
             network.serve(SERVER, port, self._meet)
             network.serve(NAMED_SERVER, port, self._meet)
         network.cut(SILENT_HOST)
+
+    def _world(self) -> World:
+        options = dict(self.block.settings)
+        quirks = [value for key, value in self.block.settings if key == "quirk"]
+        try:
+            dialect = find_dialect(options.get("dialect", "manual"), quirks)
+            return World(HOTSPOTS, baud=int(options.get("baud", BAUD)), dialect=dialect)
+        except ValueError as error:
+            raise self.block.wrong(self.block.line, str(error)) from error
 
     def _meet(self, peer: MemoryPeer) -> None:
         self.peers.append(peer)
@@ -58,9 +63,11 @@ class Stage:
             said = self._do(step)
             if said != expected:
                 raise self.block.wrong(step.line, f"after this the module says {said!r}, not {expected!r}")
-        for number, packets in enumerate(self.packets, 1):
-            if packets:
-                raise self.block.wrong(self.block.line, f"peer {number} got {packets}, of which nothing is said")
+        everybody = {f"peer {number}": got for number, got in enumerate(self.packets, 1)}
+        everybody |= {f"udp {port}": host.received for port, host in self.udp.items()}
+        for who, got in everybody.items():
+            if got:
+                raise self.block.wrong(self.block.line, f"{who} got {got}, of which nothing is said")
 
     def _prepare(self, setup: Block) -> None:
         """Play what was before, which is a block of its own and needs no comparison here."""
