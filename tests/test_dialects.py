@@ -9,10 +9,7 @@ from fcm360w.sim import DIALECTS, QUIRKS, Dialect, World, find_dialect
 from fcm360w.sim.pipes import MemoryPeer
 
 HOST, PORT = "10.0.0.9", 8009
-SPOKEN = [
-    *((name, find_dialect(name)) for name in DIALECTS),
-    *((name, find_dialect("manual", [name])) for name in QUIRKS),
-]
+SPOKEN = {name: find_dialect(name) for name in DIALECTS} | {name: find_dialect("manual", [name]) for name in QUIRKS}
 
 
 def echo(peer: MemoryPeer) -> None:

@@ -389,8 +389,9 @@ def test_a_host_that_died_at_the_prompt_leaves_a_module_that_can_be_woken(peer: 
             while b"+QIOPEN" not in answers.readline():
                 pass
             dying.sendall(b"AT+QISEND=5,1460\r\n")
-            while answers.read(1) != b">":
-                pass
+            said = b""
+            while not said.endswith(b"\r\n" + DIALECT.prompt.strip()):
+                said += answers.read(1)
         with fcm360w.open(twin.urls[0], escape=POLICY) as module:
             assert module.found == (False, (5,), False)
             assert module.run(GetVersion()).version.startswith("FCM360W")
