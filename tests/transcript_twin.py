@@ -44,7 +44,7 @@ class Stage:
         quirks = [value for key, value in self.block.settings if key == "quirk"]
         try:
             dialect = find_dialect(options.get("dialect", "manual"), quirks)
-            return World(HOTSPOTS, baud=int(options.get("baud", BAUD)), dialect=dialect)
+            return World(HOTSPOTS, baud=int(options.get("baud", BAUD)), dialect=dialect, seed=None)
         except ValueError as error:
             raise self.block.wrong(self.block.line, str(error)) from error
 
