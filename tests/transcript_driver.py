@@ -12,6 +12,8 @@ from fcm360w.commands import codes, system, tcp, wifi
 from fcm360w.errors import CommandError, FCM360WError
 from fcm360w.events import Unparsed
 from fcm360w.flows import leave, sockets, start
+from fcm360w.flows import system as modules
+from fcm360w.flows import wifi as hotspots
 from fcm360w.steps import EscapePolicy
 from fcm360w.wire import Ask, Command, Get, Reply, Set, Support
 from scripted import LATENCY, Reaction, World
@@ -229,6 +231,10 @@ NAMES: dict[str, Any] = _public(codes, system, wifi, tcp) | {
     "leave": lambda: leave.leave(POLICY),
     "wake": lambda: start.wake(POLICY),
     "Found": start.Found,
+    "fix_addresses": hotspots.fix_addresses,
+    "join": hotspots.join,
+    "restart": modules.restart,
+    "start_ap": hotspots.start_ap,
 }
 
 
