@@ -18,6 +18,8 @@ SUMMARIES = {
     "at": "Type AT commands and see the raw answers.",
     "send": "Send a file through the module to a TCP server.",
     "recv": "Receive a file through the module from a TCP server.",
+    "wifi": "Look for hotspots, join one, open one.",
+    "info": "Tell what the module says of itself.",
     "ports": "List serial ports and the kinds of URL.",
 }
 
