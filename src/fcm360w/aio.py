@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from fcm360w.channel import Channel, Mode, Report, open_channel
+from fcm360w.channel import Channel, Mode, Report, attach, open_channel
 from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
 from fcm360w.errors import FCM360WError, PeerClosed, TransportLost
 from fcm360w.events import Event
@@ -93,6 +93,12 @@ class AsyncModule:
         """As Module.stream."""
         check_mode(mode)
         stream = AsyncStream(self, await self.drive(open_channel(self._link, host, port, mode)))
+        self._streams.append(stream)
+        return stream
+
+    def attach(self) -> AsyncStream:
+        """As Module.attach."""
+        stream = AsyncStream(self, attach(self._link))
         self._streams.append(stream)
         return stream
 

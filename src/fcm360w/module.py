@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 from typing import Self, TypeVar
 
-from fcm360w.channel import ACCESS, Mode, open_channel
+from fcm360w.channel import ACCESS, Mode, attach, open_channel
 from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
 from fcm360w.errors import FCM360WError, TransportLost, UsageError
 from fcm360w.events import Event
@@ -130,6 +130,15 @@ class Module:
         """
         check_mode(mode)
         stream = Stream(self, self.drive(open_channel(self._link, host, port, mode)))
+        self._streams.append(stream)
+        return stream
+
+    def attach(self) -> Stream:
+        """The data mode that a command run by itself has begun, as a byte stream.
+
+        Closing it leaves data mode and nothing else: ATO returns.  UsageError if there is no such data mode.
+        """
+        stream = Stream(self, attach(self._link))
         self._streams.append(stream)
         return stream
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import functools
 import typing
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, dataclass_transform
 
 from fcm360w.errors import UsageError
@@ -36,6 +36,22 @@ def _complete(cls: type) -> None:
         import dataclasses
 
         dataclasses.dataclass(frozen=True, repr=False)(cls)
+        type.__setattr__(cls, "__init__", _checked(cls.__init__))
+
+
+def _checked(make: Callable[..., None]) -> Callable[..., None]:
+    """A constructor whose parameters, if they are not those of the row, are the caller's fault like any other value."""
+
+    @functools.wraps(make)
+    def init(self: Row, *values: Any, **named: Any) -> None:
+        try:
+            make(self, *values, **named)
+        except TypeError as error:
+            if fault := self.misfit(len(values), named.keys()):
+                raise UsageError(f"{type(self).__name__}: {fault} (manual {self.ref})") from error
+            raise
+
+    return init
 
 
 @dataclass_transform(frozen_default=True)
@@ -73,6 +89,18 @@ class Row:
     @functools.cache
     def payload_field(cls) -> Field | None:
         return next((field for field in cls.fields() if field.payload), None)
+
+    @classmethod
+    def misfit(cls, count: int, named: Collection[str]) -> str | None:
+        """What is wrong with `count` parameters by place and some by name; None if nothing."""
+        fields = cls.fields()
+        if count > len(fields):
+            return f"too many parameters: {count}, at most {len(fields)}"
+        rest = {field.name: field for field in fields[count:]}
+        if wrong := [name for name in named if name not in rest]:
+            return f"{wrong[0]} is given twice, or no parameter"
+        missing = next((field for name, field in rest.items() if not field.optional and name not in named), None)
+        return f"{missing.names[0]} is missing: {missing.limits()}" if missing else None
 
     def parameters(self, mask: bool = False) -> str:
         """The parameters as text; UsageError if one is out of bounds.  `mask` hides the secret ones."""
