@@ -184,11 +184,13 @@ def _laid(row: type[Reply], rest: str, strict: bool) -> Fit | None:
     except ParseError:
         return None
     values = ((field, getattr(reply, field.name)) for field in row.printed_fields())
-    return Fit(row, tuple(Argument(field, field.format(value), value, _outside(field, value)) for field, value in values), ())
+    return Fit(
+        row, tuple(Argument(field, field.format(value), value, _outside(field, value)) for field, value in values), ()
+    )
 
 
 def _outside(field: Field, value: Any) -> str | None:
-    return field.bounds.check(value) if field.bounds else None  # type: ignore[arg-type]
+    return field.bounds.check(value) if field.bounds else None
 
 
 def _heard(fit: Fit, text: str) -> Reading:

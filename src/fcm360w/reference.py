@@ -44,9 +44,19 @@ def choices(field: Field) -> list[tuple[str, str]]:
     return [(field.format(member), meaning(member)) for member in field.members]
 
 
+def allowed(field: Field) -> str:
+    """What a parameter may be, its values with what they stand for."""
+    return ", ".join(f"{value} {meaning}".rstrip() for value, meaning in choices(field)) or field.limits()
+
+
 def default(field: Field) -> str:
     """The default as it is printed; empty if there is none."""
     return "" if field.default is None else field.format(field.default)
+
+
+def omission(field: Field) -> str:
+    """What it means to leave a parameter out; empty if that is not allowed."""
+    return (f"default {default(field)}" if default(field) else "optional") if field.optional else ""
 
 
 def described(field: Field) -> Described:

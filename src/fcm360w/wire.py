@@ -36,7 +36,7 @@ def _complete(cls: type) -> None:
         import dataclasses
 
         dataclasses.dataclass(frozen=True, repr=False)(cls)
-        type.__setattr__(cls, "__init__", _checked(cls.__init__))
+        type.__setattr__(cls, "__init__", _checked(vars(cls)["__init__"]))
 
 
 def _checked(make: Callable[..., None]) -> Callable[..., None]:

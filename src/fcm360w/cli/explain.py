@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import rich_click as click
+from click.exceptions import Exit
 
 if TYPE_CHECKING:
     from fcm360w.explain import Part, Reading
@@ -20,7 +21,7 @@ WIDEST = 100
 MOST = 48  # characters of a left column; a longer cell pushes its row's right column out
 
 
-@click.command(epilog="Example: fcm360w explain 'AT+QIOPEN=3,\"TCP\",\"10.0.0.9\",8009,0,2'")
+@click.command(epilog='Example: fcm360w explain \'AT+QIOPEN=3,"TCP","10.0.0.9",8009,0,2\'')
 @click.argument("line", required=False, metavar="LINE|NAME|CODE")
 @click.option("--all", "everything", is_flag=True, help="List the whole table.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
@@ -36,7 +37,7 @@ def explain(line: str | None, everything: bool, as_json: bool) -> None:
     lines, good = _all(as_json) if line is None else _one(line, as_json)
     click.echo("\n".join(lines))
     if not good:
-        click.get_current_context().exit(1)
+        raise Exit(1)
 
 
 def _one(text: str, as_json: bool) -> tuple[Iterable[str], bool]:
@@ -109,7 +110,7 @@ def _page(entries: list[Entry], said: list[type[Reply]]) -> Iterator[str]:
     for row in said if not entries else ():
         yield f"{reference.template(row)}  manual {row.ref}"
         yield from _wrapped(reference.about(row), "  ")
-        yield from _columns([(title_of(field), _parameter(field)) for field in reference.parameters(row)])
+        yield from _columns(_parameters(reference.parameters(row)))
 
 
 def _command(entry: Entry) -> Iterator[str]:
@@ -124,10 +125,10 @@ def _command(entry: Entry) -> Iterator[str]:
     for option in entry.options:
         written = reference.template(option).replace(": ", "=", 1)
         yield from ["", f"  write  AT{written}", *_wrapped(reference.about(option), " " * 9)]
-        yield from _columns([(title_of(field), _parameter(field)) for field in option.fields()], " " * 9)
+        yield from _columns(_parameters(option.fields()), " " * 9)
     if entry.fields:
         yield from ["", "  parameters"]
-        yield from _columns([(title_of(field), _parameter(field)) for field in entry.fields], "    ")
+        yield from _columns(_parameters(entry.fields), "    ")
     if entry.urcs:
         yield from ["", "  lines that come unasked"]
         rows = [(reference.template(row), f"{reference.about(row)} Manual {row.ref}.") for row in entry.urcs]
@@ -136,20 +137,18 @@ def _command(entry: Entry) -> Iterator[str]:
         yield from ["", f"  decisions  {', '.join(entry.notes)}"]
 
 
-def title_of(field: Field) -> str:
-    """The manual's name of a parameter."""
-    return "/".join(field.names)
+def _parameters(fields: Iterable[Field]) -> list[tuple[str, str]]:
+    from fcm360w.lines import title
+
+    return [(title(field), _parameter(field)) for field in fields]
 
 
 def _parameter(field: Field) -> str:
     from fcm360w import reference
 
-    values = ", ".join(f"{value} {meaning}".rstrip() for value, meaning in reference.choices(field))
-    default = reference.default(field)
-    optional = (f"default {default}" if default else "optional") if field.optional else ""
     note = f"decision {field.note}" if field.note else ""
     marks = ["never shown"] * field.secret + ["without quotes"] * field.bare
-    return "; ".join(filter(None, [values or field.limits(), optional, *marks, note]))
+    return "; ".join(filter(None, [reference.allowed(field), reference.omission(field), *marks, note]))
 
 
 def _listing() -> Iterator[str]:

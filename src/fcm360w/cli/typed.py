@@ -65,9 +65,7 @@ class Typed(Command[str], form="exec"):
         return final
 
 
-def typed(
-    text: str, seconds: float | None, heard: Callable[[bytes], object], payload: bytes | None = None
-) -> Typed:
+def typed(text: str, seconds: float | None, heard: Callable[[bytes], object], payload: bytes | None = None) -> Typed:
     """A command for a line.  Without a time limit it has the manual's, or a round number for an unknown command."""
     found = [command for piece in pieces(text) for command in piece.commands()]
     return Typed(text, found, _patience(found) if seconds is None else seconds, heard, payload)
@@ -80,7 +78,9 @@ def _patience(found: Sequence[Command[Any]]) -> float:
 def check(text: str) -> None:
     """UsageError for what is no command line, or opens what a program without further input could not close."""
     if opener(text):
-        raise UsageError(f"{masked(text)} {OPENS}: use `fcm360w send`, `fcm360w recv`, or `fcm360w at` without a command")
+        raise UsageError(
+            f"{masked(text)} {OPENS}: use `fcm360w send`, `fcm360w recv`, or `fcm360w at` without a command"
+        )
 
 
 def opener(text: str) -> Command[Any] | None:
