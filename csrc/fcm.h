@@ -192,6 +192,7 @@ struct fcm_watch {
     uint64_t deadline; /* call fcm_watch_step by then; FCM_NEVER when idle */
     uint64_t _last;
     uint32_t _held;    /* bytes withheld by the latest step */
+    uint32_t _line;    /* where the last line of those starts */
     uint8_t markers;   /* set of enum fcm_marker looked for */
     uint8_t verdict;   /* enum fcm_verdict, of the latest step */
     uint8_t marker;    /* which one, if FCM_SUSPECT or FCM_SILENT */
@@ -209,6 +210,10 @@ size_t fcm_watch_step(struct fcm_watch *w, const uint8_t *data, size_t len, uint
 
 /* Bytes of the marker that the withheld bytes begin with; 0 if none. */
 size_t fcm_watch_marker_len(const struct fcm_watch *w);
+
+/* Where the last of the module's lines starts in the withheld bytes, if more than a line end is there of it; 0 without
+ * a marker.  A watch that is shown the marker, that line and all after it says the same of them and of what follows. */
+size_t fcm_watch_last_line(const struct fcm_watch *w);
 
 /* The suspicion was wrong: all that is withheld is payload.  Forgets it. */
 void fcm_watch_release(struct fcm_watch *w);

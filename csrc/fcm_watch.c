@@ -24,6 +24,7 @@ struct burst {
     const struct fcm_watch *w;
     const uint8_t *data;
     size_t len;
+    size_t line; /* where the last line of the latest chain starts */
     uint32_t tried[FCM_WATCH_TAIL / 32];
 };
 
@@ -100,7 +101,8 @@ static size_t after_line(const struct burst *b, size_t at)
 /* Nothing but lines of the module from `at` on, the last perhaps incomplete? */
 static bool only_lines(struct burst *b, size_t at)
 {
-    while (at < b->len) {
+    for (b->line = at; at < b->len;) {
+        if (b->len - at > 2) b->line = at; /* else it may be the line end that closes a payload */
         uint32_t bit = UINT32_C(1) << at % 32;
         if (b->tried[at / 32] & bit) return false;
         b->tried[at / 32] |= bit;
@@ -140,7 +142,9 @@ static size_t find_marker(struct fcm_watch *w, const uint8_t *data, size_t len)
     struct burst b = {.w = w, .data = data, .len = len};
     for (size_t at = last_cr(data, len); at != BAD; at = last_cr(data, at)) {
         w->marker = (uint8_t)marker_at(w->markers, data + at, len - at);
-        if (w->marker && only_lines(&b, at + text_of(w->marker)->len)) return at;
+        if (!w->marker || !only_lines(&b, at + text_of(w->marker)->len)) continue;
+        w->_line = (uint32_t)(b.line - at);
+        return at;
     }
     return BAD;
 }
@@ -204,6 +208,11 @@ size_t fcm_watch_step(struct fcm_watch *w, const uint8_t *data, size_t len, uint
 size_t fcm_watch_marker_len(const struct fcm_watch *w)
 {
     return w->marker ? text_of(w->marker)->len : 0;
+}
+
+size_t fcm_watch_last_line(const struct fcm_watch *w)
+{
+    return w->marker ? w->_line : 0;
 }
 
 void fcm_watch_release(struct fcm_watch *w)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from fcm360w.commands.codes import SocketCode
 from fcm360w.sim.dialect import MANUAL, Dialect
@@ -19,10 +21,10 @@ CONNECT = b"\r\nCONNECT\r\n"
 class MemoryConnection:
     """A connection whose peer is the test."""
 
-    peer = "10.0.0.9"
-    local_port = 49152
-
-    def __init__(self) -> None:
+    def __init__(self, peer: str = "10.0.0.9", peer_port: int = 8009, local_port: int = 49152) -> None:
+        self.peer = peer
+        self.peer_port = peer_port
+        self.local_port = local_port
         self.readable = False
         self.accepted = 0
         self.high_water = 0
@@ -45,7 +47,7 @@ class MemoryConnection:
     def room(self) -> int:
         return self.capacity
 
-    def send(self, data: bytes) -> None:  # type: ignore[override]
+    def send(self, data: bytes) -> None:
         self.sent.append(bytes(data))
         self.accepted += len(data)
 
@@ -68,47 +70,124 @@ class MemoryConnection:
         self.closed = True
 
 
+class MemoryDatagrams:
+    """A UDP socket of the module; the test is everybody else."""
+
+    def __init__(self, network: MemoryNetwork, local_port: int) -> None:
+        self.local_port = local_port
+        self.sent: list[tuple[bytes, str, int]] = []
+        self.full = False
+        self._network = network
+        self._incoming: deque[tuple[bytes, str, int]] = deque()
+
+    @property
+    def readable(self) -> bool:
+        return bool(self._incoming)
+
+    def arrive(self, data: bytes, host: str = "10.0.0.9", port: int = 5000) -> None:
+        self._incoming.append((data, host, port))
+
+    def send(self, data: bytes, host: str, port: int) -> bool:
+        if not self.full:
+            self.sent.append((data, host, port))
+        return not self.full
+
+    def receive(self) -> tuple[bytes, str, int] | None:
+        return self._incoming.popleft() if self._incoming else None
+
+    def close(self) -> None:
+        self._network.udp.pop(self.local_port, None)
+
+
+class MemoryListening:
+    """A port of the module where clients come in."""
+
+    def __init__(self, network: MemoryNetwork, local_port: int, arrived: Callable[[Connection], None]) -> None:
+        self.local_port = local_port
+        self.arrived = arrived
+        self._network = network
+
+    def close(self) -> None:
+        self._network.listening.pop(self.local_port, None)
+
+
 class MemoryAttempt:
-    def __init__(self, done: Callable[[Connection | SocketCode], None]) -> None:
-        self.done: Callable[[Connection | SocketCode], None] | None = done
+    def __init__(self, done: Callable[[Any], None], result: Callable[[], object]) -> None:
+        self.done: Callable[[Any], None] | None = done
+        self.result = result
 
     def cancel(self) -> None:
         self.done = None
 
 
 class MemoryNetwork:
-    """Connections succeed at the next tick, or end in `outcome`; None leaves them pending."""
+    """Connections and names succeed at the next tick, or end in `outcome`; None leaves them pending.
+
+    `local` is what becomes of ports that are asked for; one that is taken is busy.
+    """
 
     def __init__(self) -> None:
         self.outcome: SocketCode | None = SocketCode.SUCCESS
+        self.local = SocketCode.SUCCESS
         self.connections: list[MemoryConnection] = []
         self.asked: list[tuple[str, int, int]] = []
+        self.listening: dict[int, MemoryListening] = {}
+        self.udp: dict[int, MemoryDatagrams] = {}
+        self.names = {"example.org": "10.0.0.9"}
         self._attempts: list[MemoryAttempt] = []
 
     def connect(
         self, host: str, port: int, local_port: int, done: Callable[[Connection | SocketCode], None]
     ) -> MemoryAttempt:
+        def result() -> MemoryConnection | SocketCode:
+            if self.outcome:
+                return self.outcome
+            self.connections.append(MemoryConnection(self.names.get(host, host), port))
+            return self.connections[-1]
+
         self.asked.append((host, port, local_port))
-        self._attempts.append(MemoryAttempt(done))
+        return self._attempt(done, result)
+
+    def resolve(self, host: str, done: Callable[[str], None]) -> MemoryAttempt:
+        return self._attempt(done, lambda: self.names.get(host, ""))
+
+    def _attempt(self, done: Callable[[Any], None], result: Callable[[], object]) -> MemoryAttempt:
+        self._attempts.append(MemoryAttempt(done, result))
         return self._attempts[-1]
+
+    def listen(self, local_port: int, arrived: Callable[[Connection], None]) -> MemoryListening | SocketCode:
+        if self.local or local_port in self.listening:
+            return self.local or SocketCode.PORT_BUSY
+        self.listening[local_port] = MemoryListening(self, local_port, arrived)
+        return self.listening[local_port]
+
+    def datagrams(self, local_port: int, *, client: bool = False) -> MemoryDatagrams | SocketCode:
+        if self.local or local_port in self.udp:
+            return self.local or SocketCode.PORT_BUSY
+        port = local_port or next(port for port in range(49152, 65536) if port not in self.udp)
+        self.udp[port] = MemoryDatagrams(self, port)
+        return self.udp[port]
+
+    def dial(self, local_port: int, peer_port: int = 51000) -> MemoryConnection:
+        """A client comes in."""
+        connection = MemoryConnection("10.0.0.9", peer_port, local_port)
+        self.listening[local_port].arrived(connection)
+        return connection
 
     def settle(self) -> None:
         while self._attempts and self.outcome is not None:
-            done = self._attempts.pop(0).done
-            if done and self.outcome:
-                done(self.outcome)
-            elif done:
-                self.connections.append(MemoryConnection())
-                done(self.connections[-1])
+            attempt = self._attempts.pop(0)
+            if attempt.done:
+                attempt.done(attempt.result())
 
 
 class Bench:
     """A module with a host and a network that the test plays.  `now` starts at 1000 s."""
 
-    def __init__(self, dialect: Dialect = MANUAL, *, joined: bool = True, baud: int | None = None) -> None:
+    def __init__(self, dialect: Dialect = MANUAL, *, joined: bool = True, **more: Any) -> None:
         self.now = 1000.0
         self.network = MemoryNetwork()
-        self.module = Module(self.network, dialect, baud=baud)
+        self.module = Module(self.network, dialect, **more)
         self.link = SimLink(self.module, self.now)
         if joined:
             self.host(JOIN)
@@ -138,3 +217,22 @@ class Bench:
         self.host(b'AT+QIOPEN=%d,"TCP","10.0.0.9",8009,0,%d\r' % (number, access))
         self.tick()
         return self.network.connections[-1]
+
+    def udp(self, number: int = 3, access: int = 0) -> MemoryDatagrams:
+        """Open a UDP client at port 4000 of the module."""
+        self.host(b'AT+QIOPEN=%d,"UDP","10.0.0.9",5000,4000,%d\r' % (number, access))
+        self.tick()
+        return self.network.udp[4000]
+
+    def service(self, number: int = 4, access: int = 0) -> MemoryDatagrams:
+        """Open a UDP service at port 6000."""
+        self.host(b'AT+QIOPEN=%d,"UDP SERVICE","127.0.0.1",0,6000,%d\r' % (number, access))
+        return self.network.udp[6000]
+
+    def listener(self, number: int = 1, access: int = 0) -> None:
+        """Open a listener at port 7000."""
+        self.host(b'AT+QIOPEN=%d,"TCP LISTENER","127.0.0.1",0,7000,%d\r' % (number, access))
+
+    def dial(self, port: int = 51000) -> MemoryConnection:
+        """A client comes in at port 7000; what the module says about it is for the next tick."""
+        return self.network.dial(7000, port)

@@ -95,10 +95,12 @@ class Host:
 
 
 class Server:
-    """A plain listener on this machine."""
+    """A plain listener on this machine; `window` bounds what its system takes for those that do not read."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: int | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
+        if window is not None:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self._listener.settimeout(PATIENCE)
         self.port: int = self._listener.getsockname()[1]
         self._links: list[socket.socket] = []

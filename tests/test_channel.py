@@ -13,7 +13,8 @@ from fcm360w import channel as channels
 from fcm360w import datamode
 from fcm360w.channel import Channel, Commanded, Report, Transparent
 from fcm360w.commands import tcp
-from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, TransportLost, UsageError
+from fcm360w.commands.system import GetVersion
+from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, SendTimeout, TransportLost, UsageError
 from fcm360w.escape import Escape
 from fcm360w.events import Lost
 from fcm360w.states import State
@@ -171,9 +172,9 @@ def test_send_that_runs_out_of_time_says_what_went() -> None:
     world = World()
     stream = transparent(world)
     world.wait(5.0)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(SendTimeout, match="after 2 bytes") as caught:
         send(world, stream, b"+++", 0.5)
-    assert stream.sent == 2
+    assert caught.value.sent == stream.sent == 2
 
 
 def test_the_wire_rate_keeps_the_guard_honest() -> None:
@@ -504,7 +505,7 @@ def test_close_after_escapes_that_went_to_the_peer() -> None:
     send(world, stream, b"hello")
     world.on(b"+++")
     leaves(world, 8)
-    assert world.drive(stream.close(10.0)) == Report(5, 5, 0)
+    assert world.drive(stream.close(10.0)) == Report(5, 5, 0, 3)
 
 
 def test_close_when_the_peer_has_closed() -> None:
@@ -688,6 +689,17 @@ def test_loss_of_the_transport_gives_what_came_first(before: bytes) -> None:
         with pytest.raises(TransportLost):
             act()
     assert [type(row) for row in world.events()] == [Lost]
+
+
+@pytest.mark.parametrize("last", [b"line\r\n", b"line\r\nNO CARR", b"\r"])
+def test_loss_gives_a_reader_that_waits_what_came_first(last: bytes) -> None:
+    world = World()
+    stream = transparent(world)
+    world.say(last, 0.1)
+    world.say(gone(), 0.11)
+    assert receive_exactly(world, stream, len(last)) == last
+    with pytest.raises(TransportLost):
+        receive(world, stream)
 
 
 @pytest.mark.parametrize("after", [0.01, 0.5, POLICY.before + 0.1, POLICY.before + POLICY.after + 0.1])
@@ -882,10 +894,21 @@ def test_a_full_send_buffer_runs_out_of_time() -> None:
     world.on("AT+QISEND=0,5", PROMPT, always=True)
     world.on(b"hello", line("SEND FAIL"), always=True)
     begin = world.now
-    with pytest.raises(TimeoutError):
+    with pytest.raises(SendTimeout) as caught:
         send(world, stream, b"hello", 2.0)
     assert begin + 2.0 <= world.now < begin + 3.0
-    assert stream.sent == 0
+    assert caught.value.sent == stream.sent == 0
+
+
+def test_the_time_for_a_send_may_be_up_in_the_queue() -> None:
+    world = World()
+    stream = commanded(world, "push")
+    world.on("AT+QVERSION", (0.9, answer("+QVERSION: X")))
+    other = world.start(perform(world.link, GetVersion()))
+    with pytest.raises(SendTimeout) as caught:
+        send(world, stream, b"hello", 0.5)
+    assert caught.value.sent == 0
+    world.finish(other)
 
 
 def test_send_without_patience_sends_what_it_can() -> None:

@@ -22,11 +22,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fcm360w import errors
+from fcm360w.channel import Report
 from fcm360w.cli import failures, screen, typed
 from fcm360w.cli.app import SUMMARIES, app, load
-from fcm360w.cli.connection import piece_size
+from fcm360w.cli.connection import Tally, piece_size
 from fcm360w.cli.failures import Code, Incomplete
 from fcm360w.link import Link
+from fcm360w.sim import Twin
 
 PATIENCE = 30.0
 SECRET = "open sesame"
@@ -329,6 +331,13 @@ def test_other_commands_pass(line: str) -> None:
         ("at+qstaapinfo=hall,open,sesame", 'at+qstaapinfo=hall,"***","***"'),
         ('AT+QSTAAPINFO="hall","open', "AT+QSTAAPINFO=***"),
         ('AT+QNEWS="open sesame"', "AT+QNEWS=***"),
+        ('AT+QSTAAPINFO "hall","open sesame"', "AT+QSTAAPINFO***"),
+        ('AT+QSTAAPINFO?"hall","open sesame"', "AT+QSTAAPINFO***"),
+        ('AT+QSTAAPINFO:"hall","open sesame"', "AT+QSTAAPINFO***"),
+        ('AT+QSTAAPINFO="ha"ll","sec;ret12"', "AT+QSTAAPINFO=***;***"),
+        ("AT+QSTAAPINFO=hall,open;sesame", 'AT+QSTAAPINFO=hall,"***";***'),
+        ('AT "open sesame"', "AT ***"),
+        ("ATE0;+QVERSION;O", "ATE0;+QVERSION;O"),
         ('AT+QVERSION;+QSTAAPINFO="hall","x;y"', 'AT+QVERSION;+QSTAAPINFO="hall","***"'),
         ('AT+QGETIP="station"', 'AT+QGETIP="station"'),
         ("AT+QISTATE?", "AT+QISTATE?"),
@@ -454,7 +463,7 @@ def test_send_in_transparent_mode_over_the_pty(twin: dict[str, str], tmp_path: P
     digest = hashlib.sha256(PAYLOAD).hexdigest()
     assert hashlib.sha256(echo.received).hexdigest() == digest
     told = json.loads(out)
-    assert told.keys() == {"bytes", "seconds", "rate", "sha256", "acknowledged", "mode"}
+    assert told.keys() == {"bytes", "seconds", "rate", "sha256", "acknowledged", "added", "mode"}
     assert told["bytes"] == told["acknowledged"] == len(PAYLOAD)
     assert (told["sha256"], told["mode"]) == (digest, "transparent")
     assert "all acknowledged" in err
@@ -463,6 +472,29 @@ def test_send_in_transparent_mode_over_the_pty(twin: dict[str, str], tmp_path: P
     assert SECRET not in err
     assert "\x1b" not in err
     assert "━" not in err
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_slow_line_whose_rate_nobody_names(tmp_path: Path, place: int) -> None:
+    """The module itself tells its rate, so that the escape waits for the last byte to leave the wire."""
+    file = tmp_path / "data"
+    file.write_bytes(PAYLOAD[:20_000])
+    echo = Echo()
+    with Twin(baud=115200, tcp=("127.0.0.1", 0), pty=True) as twin, far_end(echo) as server:
+        url, _, _ = twin.urls[place].partition("?")
+        hotspot = ["--ssid", "hall", "--password", "open sesame"]
+        code, out, err = run("send", str(file), "-p", url, "--to", server, *hotspot, "--json")
+    assert code == 0, err
+    assert echo.received == PAYLOAD[:20_000]
+    assert json.loads(out)["added"] == 0
+
+
+def test_bytes_that_an_unheard_escape_added_are_told() -> None:
+    conclude = vars(importlib.import_module("fcm360w.cli.send"))["_conclude"]
+    tally = Tally()
+    tally.add(bytes(5))
+    with pytest.raises(Incomplete, match="3 bytes more than was sent"):
+        conclude(tally, Report(5, 5, 0, 3), 0)
 
 
 def test_recv_in_transparent_mode_over_tcp(joined: dict[str, str], tmp_path: Path) -> None:
@@ -531,7 +563,7 @@ def test_a_twin_that_cannot_be_served() -> None:
 
 def test_a_module_that_does_not_answer() -> None:
     with far_end(half_deaf_module) as url:
-        code, out, err = run("at", "-p", url, "AT", "AT+QSETBAND?", "AT")
+        code, out, err = run("at", "-p", f"{url}?baud=115200", "AT", "AT+QSETBAND?", "AT")
     assert (code, out) == (Code.TIMEOUT, b"OK\n")
     assert "AT+QSETBAND?: no answer within" in err
 
@@ -558,6 +590,53 @@ def test_an_interrupt_leaves_the_module_in_command_mode(joined: dict[str, str], 
     with socket.create_connection((host, int(port)), PATIENCE) as module:
         module.sendall(b"AT+QISTATE\r")
         assert module.recv(100) == b"\r\nOK\r\n"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="platform: there are no hang-ups")
+def test_a_terminal_that_is_closed_leaves_the_module_in_command_mode(joined: dict[str, str], tmp_path: Path) -> None:
+    with far_end(silent) as server:
+        arguments = ["-p", joined["tcp"], "--from", server, "--out", str(tmp_path / "data")]
+        with start("recv", *arguments) as process:
+            assert process.stderr
+            assert process.stderr.readline().startswith(b"connected to")
+            process.send_signal(signal.SIGHUP)
+            process.communicate(timeout=PATIENCE)
+    assert process.returncode == Code.HUNG_UP
+    host, _, port = joined["tcp"].removeprefix("tcp://").partition(":")
+    with socket.create_connection((host, int(port)), PATIENCE) as module:
+        module.sendall(b"AT+QISTATE\r")
+        assert module.recv(100) == b"\r\nOK\r\n"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="platform: there are no hang-ups")
+def test_a_twin_whose_terminal_is_closed_takes_its_link_along(tmp_path: Path) -> None:
+    link = tmp_path / "module"
+    with start("sim", "--pty", str(link)) as process:
+        assert process.stdout
+        assert process.stdout.readline()
+        assert link.is_symlink()
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert not link.is_symlink()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="platform: there is no full device")
+@pytest.mark.parametrize("arguments", [["--help"], ["ports"], ["at", "-p", "sim://", "AT"]])
+def test_an_output_that_takes_nothing_is_one_line(arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full, start(*arguments, stdout=full, stderr=subprocess.PIPE) as process:
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == Code.REFUSED
+    assert err == b"fcm360w: No space left on device\n"
+
+
+def test_no_output_at_all_is_one_line() -> None:
+    command = '"$0" -m fcm360w at -p sim:// AT+QVERSION >&-'
+    found = subprocess.run(
+        ["sh", "-c", command, sys.executable], env=ENVIRONMENT, capture_output=True, timeout=PATIENCE
+    )
+    assert found.returncode == Code.REFUSED
+    assert found.stderr == b"fcm360w: there is no standard output to print to\n"
 
 
 def test_a_reader_that_has_left_is_told_nothing() -> None:

@@ -251,6 +251,7 @@ BELOW = [
     *sorted((SOURCE / "_fallback").glob("*.py")),
 ]
 CLOCKS_AND_IO = {"asyncio", "datetime", "select", "selectors", "signal", "socket", "subprocess", "threading", "time"}
+LOCKS = {"wire.py": {"threading"}}  # rows are completed at first use, perhaps by two threads at once
 FACADES = {"aio", "module", "ports", "streams", "threads", "sim", "cli"}
 
 
@@ -266,7 +267,7 @@ def imports(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", BELOW, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_below_the_facades_is_no_clock_and_no_io(path: Path) -> None:
     found = {name.split(".")[0] for name in imports(path)}
-    assert not found & CLOCKS_AND_IO
+    assert not found & (CLOCKS_AND_IO - LOCKS.get(path.name, set()))
     inside = {name.split(".")[1] for name in imports(path) if name.startswith("fcm360w.")}
     assert not inside & FACADES
 

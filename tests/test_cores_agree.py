@@ -140,7 +140,7 @@ WATCH_CALLS = st.lists(
     ),
     max_size=8,
 )
-watch_state = attrgetter("armed", "doubled", "markers", "deadline", "verdict", "marker", "marker_len")
+watch_state = attrgetter("armed", "doubled", "markers", "deadline", "verdict", "marker", "marker_len", "last_line")
 
 
 @with_both_cores

@@ -12,7 +12,12 @@ from fcm360w.escape import Verdict
 from fcm360w.steps import EscapePolicy
 
 MARKER = b"\r\nNO CARRIER\r\n"
-CHAIN = b"\r\nERROR\r\n" * 30_000 + b'\r\n+QIURC: "closed",0\r\n'
+CLOSED = b'\r\n+QIURC: "closed",0\r\n'
+CHAIN = b"\r\nERROR\r\n" * 30_000 + CLOSED
+
+
+PUSHED = b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n" + b"x" * 1368
+PUSHES = b"".join(b'\r\n+QIURC: "recv",%d,%d\r\n%b\r\n' % (n, len(PUSHED), PUSHED) for n in (1, 2, 3))
 
 
 def data_mode() -> DataMode:
@@ -42,6 +47,17 @@ def test_a_chain_of_any_length_keeps_the_suspicion(size: int) -> None:
     assert data.watch.verdict is Verdict.SILENT
     assert data.after_marker() == CHAIN
     assert data.inbox == b"payload"
+
+
+@pytest.mark.parametrize("ending", [b"", b"\r\n+QIU", PUSHES[:1100]])
+@pytest.mark.parametrize("size", [7, 100, 1000, 4096, 65536])
+def test_line_ends_in_a_counted_payload_do_not_cut_the_chain(size: int, ending: bytes) -> None:
+    data, chain = data_mode(), CLOSED + PUSHES + ending
+    for number, piece in enumerate(pieces(b"payload" + MARKER + chain, size)):
+        data.receive(piece, number * 1e-4)
+        assert data.inbox == b"payload"[: len(data.inbox)]
+    assert data.suspected
+    assert data.after_marker() == chain
 
 
 @pytest.mark.parametrize("size", [7, 100, 4096, 65536])

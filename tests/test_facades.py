@@ -8,7 +8,7 @@ import contextlib
 import inspect
 import io
 import re
-import time
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,13 +20,13 @@ from fcm360w import aio, streams
 from fcm360w import module as module_py
 from fcm360w.aio import AsyncModule, AsyncStream, AsyncWifi
 from fcm360w.commands import system, tcp, wifi
-from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, TransportLost, UsageError
+from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, SendTimeout, TransportLost, UsageError
 from fcm360w.events import Lost
 from fcm360w.module import Module, Wifi
 from fcm360w.states import State
 from fcm360w.steps import Pause, Until, Within
-from fcm360w.streams import Stream, writable_bytes
-from scripted import ERROR, NO_CARRIER, OK, PROMPT, answer, line
+from fcm360w.streams import Stream, StreamIO, writable_bytes
+from scripted import CONNECT, ERROR, NO_CARRIER, OK, PROMPT, answer, line
 from wired import HASTY, PATIENCE, QUICK, Peer, Worker, expect_close, expect_open, pair, wired
 
 Scene = Callable[[AsyncModule, Peer], Awaitable[None]]
@@ -81,7 +81,9 @@ def test_wake() -> None:
         for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE"):
             peer.on(text, OK)
         peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"))
+        peer.on("AT+QSETBAND?", answer("+QSETBAND: 115200"))
         assert await module.wake() == module.found
+        assert module.baud == 115200
 
     play(scene)
 
@@ -348,39 +350,68 @@ def test_a_close_that_fails_is_done_again_by_the_module(monkeypatch: pytest.Monk
         assert not module._streams
 
 
-class Jumping:
-    """A clock that the test sets on."""
+def test_a_module_closes_what_is_open_in_whatever_order_it_was_opened() -> None:
+    with wired(policy=HASTY) as (module, peer):
+        pushed = opened(peer, module, "push")
+        peer.on("AT+QISTATE", answer('+QISTATE: 0,"TCP","10.0.0.9",8009,49152,2,0,1,"uart1"'))
+        peer.on('AT+QIOPEN=1,"TCP","h",80,0,2', CONNECT)
+        through = module.stream("h", 80)
+        peer.on("+++", OK)
+        expect_close(peer, 0)
+        expect_close(peer, 0, connect_id=1)
+        module.close()
+        assert pushed.report
+        assert through.report
 
-    def __init__(self) -> None:
-        self.ahead = 0.0
 
-    def monotonic(self) -> float:
-        return time.monotonic() + self.ahead
+@pytest.mark.parametrize(
+    "command", [tcp.Open(0, tcp.Service.TCP, "h", 80, 0, tcp.Access.TRANSPARENT), tcp.Resume()], ids=repr
+)
+def test_a_command_that_begins_data_mode_is_refused(command: Any) -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        with pytest.raises(UsageError, match=r"begins data mode: use stream\(\)"):
+            await module.run(command)
+
+    play(scene)
+    with wired() as (module, peer):
+        with pytest.raises(UsageError, match=r"begins data mode: use stream\(\)"):
+            module.run(command)
+        assert not peer.lines
 
 
-def jump_at_write(monkeypatch: pytest.MonkeyPatch, place: Any, port: Any) -> None:
+def test_closing_leaves_a_data_mode_that_a_flow_began() -> None:
+    def flow() -> Any:
+        yield tcp.Resume()
+
+    with wired(policy=HASTY) as (module, peer):
+        peer.on("ATO", CONNECT)
+        module.run(flow())
+        assert state(module) is State.DATA
+        module.close()
+        assert not peer.raw
+
+
+def jump_at_write(monkeypatch: pytest.MonkeyPatch, module: Any) -> None:
     """The first write takes longer than any command may."""
-    clock = Jumping()
-    monkeypatch.setattr(place, "time", clock)
-    write = port.raw.write
+    clock, write, port = module.clock, module._port.raw.write, module._port.raw
 
     def slow(data: Any, timeout: float | None) -> int:
-        clock.ahead = 1000.0
+        monkeypatch.setattr(module, "clock", lambda: clock() + 1000.0)
         count: int = write(data, timeout)
         return count
 
-    monkeypatch.setattr(port.raw, "write", slow)
+    monkeypatch.setattr(port, "write", slow)
 
 
 def test_a_command_whose_time_runs_out_while_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing more is to come then, and nobody may wait for it."""
     with wired() as (module, _):
-        jump_at_write(monkeypatch, module_py, module._port)
+        jump_at_write(monkeypatch, module)
         with pytest.raises(CommandTimeout):
             Worker(lambda: module.run(system.Attention())).result()
 
     async def scene(module: AsyncModule, peer: Peer) -> None:
-        jump_at_write(monkeypatch, aio, module._port)
+        jump_at_write(monkeypatch, module)
         with pytest.raises(CommandTimeout):
             await module.run(system.Attention())
 
@@ -581,7 +612,13 @@ def test_recv_into_any_buffer(buffer: Any) -> None:
 
 @pytest.mark.parametrize(
     "buffer",
-    [b"readonly", memoryview(bytearray(8))[::2], np.zeros((4, 4))[:, :2], np.zeros((4, 4), order="F")],
+    [
+        b"readonly",
+        memoryview(bytearray(8))[::2],
+        np.zeros((4, 4))[:, :2],
+        np.zeros((4, 4), order="F"),
+        np.zeros(3, "M8[s]"),
+    ],
 )
 def test_buffers_that_cannot_be_received_into(buffer: Any) -> None:
     with pytest.raises(UsageError):
@@ -613,7 +650,7 @@ def test_send_any_buffer() -> None:
         assert peer.got == b"abcdefghij"
 
 
-@pytest.mark.parametrize("data", [np.zeros((4, 4))[:, :2], np.zeros((0, 4))])
+@pytest.mark.parametrize("data", [np.zeros((4, 4))[:, :2], np.zeros((0, 4)), np.zeros(3, "M8[s]")])
 def test_buffers_that_cannot_be_sent(data: Any) -> None:
     async def scene(module: AsyncModule, peer: Peer) -> None:
         expect_open(peer, 2)
@@ -673,6 +710,46 @@ def test_a_stream_as_files() -> None:
         assert both.readable()
         assert both.writable()
         assert both.read(5) == b""
+
+
+class Slow:
+    """A stream whose time is up again and again: each call moves four bytes, or none."""
+
+    def __init__(self, *moves: int) -> None:
+        self.moves = list(moves)
+        self.got = b""
+
+    def sendall(self, data: Any) -> None:
+        size = self.moves.pop(0)
+        self.got += bytes(data[:size])
+        if size < len(data):
+            raise SendTimeout(size)
+
+    def recv_into(self, buffer: Any) -> int:
+        size = self.moves.pop(0)
+        if not size:
+            raise TimeoutError
+        buffer[:size] = b"x" * size
+        return size
+
+
+def test_a_file_sends_nothing_twice_when_time_is_up() -> None:
+    slow: Any = Slow(4, 0, 4, 2)
+    file = io.BufferedWriter(StreamIO(slow, False, True), 64)
+    file.write(b"0123456789")
+    with pytest.raises(SendTimeout):
+        file.flush()
+    file.flush()
+    assert slow.got == b"0123456789"
+
+
+def test_a_file_does_not_go_on_reading_after_a_gap() -> None:
+    slow: Any = Slow(4, 0, 4)
+    file = io.BufferedReader(StreamIO(slow, True, False), 8)
+    with pytest.raises(TimeoutError):
+        file.read(8)
+    with pytest.raises(OSError, match="after a time-out"):
+        file.read(8)
 
 
 @pytest.mark.parametrize(
@@ -840,7 +917,8 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
         if inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)
     }
     quick = set(public(both)) - waits
-    assert quick <= {"forget", "clock", "settimeout", "url", "baud", "connect_id", "sent", "received", "report"}
+    plain = {"url", "baud", "connect_id", "transparent", "sent", "received", "report"}
+    assert quick <= plain | {"forget", "clock", "settimeout"}
 
 
 def test_both_are_contexts() -> None:
@@ -856,6 +934,31 @@ def test_open_and_open_async_are_alike() -> None:
     assert inspect.signature(fcm360w.open).parameters == inspect.signature(fcm360w.open_async).parameters
     assert fcm360w.open_async is aio.open_async
     assert streams.CLOSE_WAIT > 0
+
+
+def test_a_port_that_is_far_does_not_hold_up_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled meanwhile, it is closed when it comes."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    async def main(port: Any) -> None:
+        def slow(url: str) -> Any:
+            asked.set()
+            assert go_on.wait(PATIENCE)
+            return port
+
+        monkeypatch.setattr(aio, "open_port", slow)
+        opening = asyncio.ensure_future(aio.open_async("far://"))
+        while not asked.is_set():
+            await asyncio.sleep(0)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        go_on.set()
+        while port.fileno() >= 0:
+            await asyncio.sleep(0)
+
+    with pair() as (port, _):
+        asyncio.run(asyncio.wait_for(main(port), PATIENCE))
 
 
 def test_a_failing_open_closes_the_port(monkeypatch: pytest.MonkeyPatch) -> None:

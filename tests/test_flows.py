@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fcm360w.commands import tcp, wifi
-from fcm360w.commands.tcp import Access
+from fcm360w.commands.tcp import Access, Sent
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, UsageError
 from fcm360w.events import Stray, Unparsed
 from fcm360w.flows import sockets, start
@@ -758,6 +758,15 @@ def test_settle_gives_up() -> None:
     world.forget()
     assert world.run(sockets.settle(3, 0.0)) == tcp.Sent(1000, 300, 700)
     assert world.sent.count(b"QISEND") == 1
+
+
+def test_settle_gives_up_early_on_a_peer_that_makes_no_progress() -> None:
+    world = World()
+    world.on("AT+QISEND=3,0", answer("+QISEND: 9,1,8"))
+    world.on("AT+QISEND=3,0", answer("+QISEND: 9,4,5"), always=True)
+    begin = world.now
+    assert world.run(sockets.settle(3, 60.0, 1.0)) == Sent(9, 4, 5)
+    assert 1.0 <= world.now - begin < 3.0
 
 
 def test_settle_of_a_socket_that_is_gone() -> None:

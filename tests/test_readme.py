@@ -18,4 +18,4 @@ def test_the_code_of_the_readme_runs() -> None:
     lines = run.stdout.decode().splitlines()
     assert lines[0] == "10.0.0.7"
     assert lines[1].startswith("b'any bytes")
-    assert lines[2] == "Report(sent=37, acknowledged=37, received=37)"
+    assert lines[2] == "Report(sent=37, acknowledged=37, received=37, added=0)"

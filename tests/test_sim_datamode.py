@@ -255,6 +255,20 @@ def test_resume_picks_the_last_transparent_else_the_lowest() -> None:
     assert bench.host(b"AT+QICLOSE=2\rATO\r") == OK + CONNECT
 
 
+def test_an_id_that_is_used_again_was_never_transparent() -> None:
+    bench = Bench()
+    bench.open(5, 2)
+    bench.wait(1.0)
+    bench.host(b"+++")
+    bench.wait(1.0)
+    bench.host(b"AT+QICLOSE=5\r")
+    lowest, _ = bench.open(3), bench.open(5)
+    assert bench.host(b"ATO\r") == CONNECT
+    bench.host(b"x")
+    bench.wait(1.0)
+    assert sent(lowest) == b"x"
+
+
 # ---- the end --------------------------------------------------------------------------------------------------------
 
 
@@ -315,18 +329,18 @@ def test_packets_go_when_full_or_after_a_silence() -> None:
     bench.host(b"b")
     assert connection.sent == [b"a" * 99 + b"b"]
     bench.host(b"c" * 250)
-    assert connection.sent[1:] == [b"c" * 200], "whole packets in one piece"
+    assert connection.sent[1:] == [b"c" * 100, b"c" * 100], "whole packets, each by itself"
     bench.wait(0.29)
-    assert len(connection.sent) == 2
+    assert len(connection.sent) == 3
     bench.wait(0.02)
-    assert connection.sent[2:] == [b"c" * 50]
+    assert connection.sent[3:] == [b"c" * 50]
 
 
 def test_no_wait_sends_at_once() -> None:
     bench, connection = connected(b'"transpktsize",1460', b'"transwaittm",0')
     bench.host(b"a")
     bench.host(b"b" * 2000)
-    assert connection.sent == [b"a", b"b" * 2000]
+    assert connection.sent == [b"a", b"b" * 1460, b"b" * 540], "no packet is longer than its limit"
 
 
 def test_default_packets() -> None:

@@ -343,7 +343,7 @@ def test_a_fresh_twin_for_each_port() -> None:
         ask(one, b"ATE1", OK)
         ask(two, b"AT", OK)
         ask(one, b"AT", b"AT\r" + OK)
-        assert one.baud is None
+        assert one.baud == 0
         assert one.slack == 0.05
         assert "fileno" in one.capabilities
         assert one.readinto(memoryview(bytearray(10)), 0.0) == 0
@@ -370,20 +370,61 @@ def test_a_named_twin_takes_one_host_at_a_time() -> None:
         open_sim("hall", {})
 
 
-def test_options() -> None:
-    options = {"ap": "yard:correct horse,open", "baud": "921600", "echo": "1", "quirk": "underscore,banner_rdy"}
+def test_options(tmp_path: Path) -> None:
+    options = {
+        "ap": "yard:correct horse,rssi=-70,open,hidden",
+        "baud": "921600",
+        "dialect": "fc41d",
+        "echo": "1",
+        "flow": "none",
+        "fs": str(tmp_path / "module"),
+        "quirk": "underscore,banner_rdy",
+        "seed": "7",
+    }
     assert set(options) == set(open_sim.options)
     with closing(open_sim("", options)) as port:
         assert port.baud == 921600
         assert [ap.ssid for ap in port.twin.aps] == ["yard", "open"]
         assert [ap.password for ap in port.twin.aps] == ["correct horse", ""]
+        assert [(ap.rssi, ap.hidden) for ap in port.twin.aps] == [(-70, False), (-52, True)]
+        assert (port.twin.flow, port.twin.seed) == ("none", 7)
         ask(port, b"AT", b"AT\r" + OK)
+        ask(port, b"AT+QSTAST", b"AT+QSTAST\r\r\n+QSTAST:STATION_DOWN\r\n" + OK)
+        ask(port, b"AT+QSETBAND=115200,1", b"AT+QSETBAND=115200,1\r" + OK)
         ask(port, b"AT+QRST", b"AT+QRST\r" + OK + b"\r\nRDY\r\n")
+    with closing(open_sim("", options)) as port:
+        assert port.baud == 115200, "what is saved goes before what is given"
+        port.set_baud(9600)
+        assert port.baud == 9600
+        ask(port, b"AT", b"AT\r" + OK)
+
+
+def test_a_folder_that_no_twin_has_written(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text("[]")
+    before = threading.active_count()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="was not written by a twin"):
+            open_sim("", {"fs": str(tmp_path)})
+    with pytest.raises(OSError):
+        open_sim("", {"fs": str(tmp_path / "settings.json")})
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize(
     "options",
-    [{"baud": "fast"}, {"baud": "300"}, {"quirk": "nonsense"}, {"ap": ""}, {"ap": "hall:short"}, {"echo": "maybe"}],
+    [
+        {"baud": "fast"},
+        {"baud": "300"},
+        {"dialect": "latin"},
+        {"quirk": "nonsense"},
+        {"ap": ""},
+        {"ap": "hall:short"},
+        {"ap": "hall,rssi=0"},
+        {"echo": "maybe"},
+        {"flow": "xonxoff", "baud": "9600"},
+        {"flow": "none"},
+        {"seed": "x"},
+    ],
 )
 def test_bad_options(options: dict[str, str]) -> None:
     before = threading.active_count()

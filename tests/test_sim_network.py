@@ -15,7 +15,7 @@ import pytest
 
 from fcm360w.commands.codes import SocketCode
 from fcm360w.sim import Dialect, Twin
-from fcm360w.sim.network import KernelNetwork
+from fcm360w.sim.kernel import KernelNetwork
 from sim_host import CONNECT, OK, Host, Server, received, received_to_end
 
 EVERYTHING = bytes(range(256))
@@ -41,6 +41,14 @@ def host(twin: Twin) -> Iterator[Host]:
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def narrow() -> Iterator[Server]:
+    """A server that takes little from those it does not read from."""
+    server = Server(4096)
     yield server
     server.close()
 
@@ -154,9 +162,9 @@ def counts(host: Host, number: int) -> list[int]:
 
 
 @LINUX
-def test_acknowledged_bytes_are_counted_by_the_kernel(host: Host, server: Server) -> None:
-    host.open(3, server.port)
-    link = server.accept()
+def test_acknowledged_bytes_are_counted_by_the_kernel(host: Host, narrow: Server) -> None:
+    host.open(3, narrow.port)
+    link = narrow.accept()
     total = fill(host, 3)
     told, acknowledged, unacknowledged = counts(host, 3)
     assert told == total == acknowledged + unacknowledged
@@ -185,9 +193,9 @@ def test_the_end_mark_is_not_counted(host: Host, server: Server) -> None:
 
 
 @LINUX
-def test_what_a_reset_destroyed_is_not_acknowledged(host: Host, server: Server) -> None:
-    host.open(3, server.port)
-    link = server.accept()
+def test_what_a_reset_destroyed_is_not_acknowledged(host: Host, narrow: Server) -> None:
+    host.open(3, narrow.port)
+    link = narrow.accept()
     total = fill(host, 3)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     link.close()
@@ -198,10 +206,10 @@ def test_what_a_reset_destroyed_is_not_acknowledged(host: Host, server: Server) 
     host.ask(b"AT+QICLOSE=3", OK)
 
 
-def test_close_gives_up_on_a_peer_that_does_not_read(host: Host, server: Server) -> None:
+def test_close_gives_up_on_a_peer_that_does_not_read(host: Host, narrow: Server) -> None:
     """After the time-out the id is free, and the peer is not left to believe that it has everything."""
-    host.open(3, server.port)
-    link = server.accept()
+    host.open(3, narrow.port)
+    link = narrow.accept()
     total = fill(host, 3)
     host.ask(b"AT+QICLOSE=3,1", OK)
     host.ask(b"AT+QISTATE", OK)

@@ -11,27 +11,36 @@ import pytest
 
 import fcm360w.sim
 from fcm360w.commands import CHAPTERS, rows
-from fcm360w.sim.dialect import MANUAL, QUIRKS
+from fcm360w.sim import foreign
+from fcm360w.sim.dialect import DIALECTS, MANUAL, QUIRKS
 from fcm360w.sim.handlers import HANDLERS, load
 from fcm360w.wire import Ask, Command, Get, Set
 
 load()
 COMMANDS: list[type[Command[Any]]] = [row for chapter in CHAPTERS for row in rows(chapter) if issubclass(row, Command)]
-SANS_IO = ("datamode", "dialect", "encoder", "entry", "link", "module", "parser", "radio", "sockets", "steps", "uart")
+SANS_IO = (
+    *("agenda", "board", "cable", "datamode", "dialect", "encoder", "entry", "foreign", "hotspots", "link", "memory"),
+    *("module", "parser", "pipes", "radio", "sockets", "steps", "uart", "upgrade", "world"),
+)
 
 
-@pytest.mark.parametrize("row", [*COMMANDS, Ask, Get, Set], ids=lambda row: row.__name__)
+@pytest.mark.parametrize("row", [*COMMANDS, *foreign.ROWS, Ask, Get, Set], ids=lambda row: row.__name__)
 def test_every_row_has_a_handler(row: type[Command[Any]]) -> None:
     assert row in HANDLERS
 
 
 def test_every_handler_has_a_row() -> None:
-    assert set(HANDLERS) == {*COMMANDS, Ask, Get, Set}
+    assert set(HANDLERS) == {*COMMANDS, *foreign.ROWS, Ask, Get, Set}
 
 
 @pytest.mark.parametrize("name", QUIRKS)
 def test_every_quirk_changes_something(name: str) -> None:
     assert MANUAL.with_quirks([name]) != MANUAL
+    assert QUIRKS[name].says
+
+
+def test_dialects_differ() -> None:
+    assert len(set(DIALECTS.values())) == len(DIALECTS)
 
 
 @pytest.mark.parametrize("name", SANS_IO)

@@ -6,7 +6,7 @@ import pytest
 
 from fcm360w.commands.codes import SocketCode
 from fcm360w.sim.dialect import MANUAL
-from fcm360w.sim.radio import AccessPoint
+from fcm360w.sim.hotspots import AccessPoint
 from sim_bench import CONNECT, ERROR, JOIN, OK, Bench
 
 VERSION = b"\r\n+QVERSION: FCM360WAAR01A01\r\n"
@@ -331,8 +331,9 @@ def test_w16_local_port_and_short_form() -> None:
         (b'3,"TCP","10.0.0.9",8009,65536', b"552"),
         (b'3,"TCP","",8009,0', b"552"),
         (b'5,"TCP","10.0.0.9",8009,0', b"561"),
-        (b'3,"TCP LISTENER","127.0.0.1",0,7000', b"555"),
-        (b'3,"UDP SERVICE","127.0.0.1",0,7000', b"555"),
+        (b'3,"UDP","10.0.0.9",0,0', b"552"),
+        (b'3,"TCP LISTENER","127.0.0.1",0,0', b"552"),
+        (b'3,"UDP SERVICE","127.0.0.1",0,0', b"552"),
     ],
 )
 def test_w17_refused_opens(parameters: bytes, code: bytes, access: bytes) -> None:
@@ -750,6 +751,8 @@ def test_w37_last_error() -> None:
     assert bench.host(b"AT+QIGETERROR\r") == bad + OK
     assert bench.host(b"AT+QVERSION;+QNO\r") == VERSION + ERROR
     assert bench.host(b"AT+QIGETERROR\r") == bad + OK, "only socket commands count, and asking changes nothing"
+    assert bench.host(b"AT+QIGETERROR=5\r") == ERROR
+    assert bench.host(b"AT+QIGETERROR\r") == bad + OK, "nor does asking in a form that does not exist"
     bench.host(b"AT+QISTATE\r")
     assert bench.host(b"AT+QIGETERROR\r") == b'\r\n+QIGETERROR: 0,"Operation success"\r\n' + OK
     assert bench.host(b"AT+QISTATE=12\r") == ERROR
@@ -779,8 +782,9 @@ def test_quirks_of_sockets() -> None:
 def test_quirks_of_wifi() -> None:
     bench = quirky("underscore", "no_space", "disconnect_text")
     assert bench.host(b"AT+QSTASTOP\r") == OK + b'\r\n+QSTASTAT:"WLAN_DISCONNECTED"\r\n'
-    assert bench.host(b"AT+QGETWIFISTATE\r") == b"\r\n+QGETWIFISTATE: DISCONNECT\r\n" + OK
-    assert bench.host(b"AT+QVERSION\r") == VERSION + OK
+    assert bench.host(b"AT+QGETWIFISTATE\r") == b"\r\n+QGETWIFISTATE:DISCONNECT\r\n" + OK
+    assert bench.host(b"AT+QVERSION\r") == b"\r\n+QVERSION:FCM360WAAR01A01\r\n" + OK
+    assert bench.host(b"AT+QIGETERROR\r") == b'\r\n+QIGETERROR: 0,"Operation success"\r\n' + OK
 
 
 def test_quirks_of_starting() -> None:
@@ -790,7 +794,7 @@ def test_quirks_of_starting() -> None:
     assert bench.host(b"ATE0\r") == b"ATE0\r" + OK
     bench.host(b"AT+QRST\r")
     assert bench.wait(1.0) == b"\r\nRDY\r\n"
-    assert bench.host(b"ATE0\r") == ERROR
+    assert bench.host(b"ATE0\r") == b"ATE0\r" + ERROR
     silent = quirky("banner_none")
     silent.host(b"AT+QRST\r")
     assert silent.wait(1.0) == b""

@@ -42,7 +42,7 @@ def waiters(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def lock_of(made: Waiters) -> Any:
-    return made._lock
+    return made.lock
 
 
 # ---- waiters
@@ -193,7 +193,7 @@ def test_a_port_without_a_descriptor_is_tried_again_and_again() -> None:
 def test_a_bell_that_nobody_hears_does_not_block() -> None:
     lock = threading.Lock()
     made = Waiters(-1, lock)
-    bell = threads._Bell()
+    bell = threads._Bell(-1)
     made._waiting.add(bell)
     for _ in range(100_000):
         made.notify()
@@ -218,7 +218,9 @@ def test_wake() -> None:
         for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE"):
             peer.on(text, OK)
         peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"))
+        peer.on("AT+QSETBAND?", answer("+QSETBAND: 115200"))
         assert module.wake() == module.found
+        assert module.baud == 115200
         assert not module.found.data_mode
 
 

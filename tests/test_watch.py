@@ -160,6 +160,25 @@ def test_only_armed_rules_count_payload(kind: type[Watch]) -> None:
 
 
 @on_every_core
+@pytest.mark.parametrize(
+    ("chain", "last"),
+    [
+        (b"", 14),
+        (b"\r", 14),
+        (CLOSED, 14),
+        (CLOSED + b"\r\nOK\r\n", 14 + len(CLOSED)),
+        (CLOSED + CLOSED + b"\r\n+Q", 14 + 2 * len(CLOSED)),
+        (CLOSED + b'\r\n+QIURC: "recv",3,9\r\n\r\nOK\r\n', 14 + len(CLOSED)),
+    ],
+)
+def test_the_last_line_stands_for_those_before_it(kind: type[Watch], chain: bytes, last: int) -> None:
+    found = watch(kind)
+    passed(found, [b"abc" + NC + chain])
+    assert found.last_line == last
+    assert passed(watch(kind), [NC + chain[last - 14 :]]) == (b"", NC + chain[last - 14 :])
+
+
+@on_every_core
 def test_no_more_than_the_tail_is_withheld(kind: type[Watch]) -> None:
     burst = NC + b"\r\n+" + b"x" * (WATCH_TAIL - len(NC) - 3)
     assert passed(watch(kind), [b"abc" + burst]) == (b"abc", burst)
@@ -205,6 +224,33 @@ def test_what_is_suspected_is_a_matter_of_grammar(kind: type[Watch], stream: byt
         assert withheld == stream[starts[-1] :]
     else:
         assert withheld == max((NC[:n] for n in range(14) if stream.endswith(NC[:n])), key=len)
+
+
+PUSHED = st.binary(max_size=40).map(lambda data: b'\r\n+QIURC: "recv",3,%d\r\n%b\r\n' % (len(data), data))
+CHAIN = (
+    st.lists(st.sampled_from([CLOSED, b"\r\nOK\r\n", b"\r\nERROR\r\n"]) | PUSHED, max_size=6)
+    .map(b"".join)
+    .filter(lambda chain: b"NO CARRIER" not in chain)
+)
+
+
+@on_every_core
+@given(CHAIN, st.integers(0, 60), CHAIN | LINES.map(b"".join))
+def test_what_stands_before_the_last_line_does_not_matter(
+    kind: type[Watch], chain: bytes, cut: int, after: bytes
+) -> None:
+    cut = min(cut, len(chain))
+    whole = NC + chain[: len(chain) - cut]
+    long, short = watch(kind), watch(kind)
+    assert passed(long, [whole]) == (b"", whole)
+    kept = NC + whole[long.last_line :]
+    assert passed(short, [kept]) == (b"", kept)
+    rest = chain[len(chain) - cut :]
+    held = long.step(whole + rest + after, 2.0)
+    if after or rest:
+        dropped = len(whole) - len(kept)
+        assert short.step(kept + rest + after, 2.0) in (held, held - dropped)
+        assert (short.verdict, short.marker) == (long.verdict, long.marker)
 
 
 @on_every_core

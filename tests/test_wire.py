@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -152,6 +154,27 @@ def test_body_is_what_follows_the_prompt() -> None:
     assert tcp.Send(3, b"hello").body() == b"hello"
     assert tcp.SendUntil(3, b"hello").body() == b"hello\x1a"
     assert tcp.GetSent(3).body() is None
+
+
+def test_two_threads_may_need_a_row_for_the_first_time_at_once() -> None:
+    script = """
+import threading
+from fcm360w.commands import tcp
+start, failed = threading.Barrier(8), []
+def act():
+    start.wait()
+    try:
+        for row in (tcp.Send, tcp.SendTo, tcp.Data):
+            row(*[1, b"x", "10.0.0.9", 5][: len(row.fields())] if row is not tcp.Data else [b"x"]).parameters()
+    except Exception as error:
+        failed.append(repr(error))
+threads = [threading.Thread(target=act) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(failed)
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert found.stdout.strip() == "[]"
 
 
 # ---- what is refused before anything is sent

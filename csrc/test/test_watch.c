@@ -95,11 +95,12 @@ static void test_time(void)
     CHECK(fcm_watch_step(&w, guarded(0, NC, 14), 14, 200) == 0 && w.deadline == 220);
     CHECK(fcm_watch_step(&w, guarded(0, NC, 14), 14, 219) == 0 && w.verdict == FCM_SUSPECT);
     CHECK(fcm_watch_step(&w, guarded(0, NC, 14), 14, 220) == 0 && w.verdict == FCM_SILENT && w.deadline == FCM_NEVER);
-    CHECK(fcm_watch_marker_len(&w) == 14);
+    CHECK(fcm_watch_marker_len(&w) == 14 && fcm_watch_last_line(&w) == 14);
     CHECK(fcm_watch_step(&w, guarded(0, NC "\r\n+A", 18), 18, 300) == 0 && w.verdict == FCM_SUSPECT);
     CHECK(fcm_watch_step(&w, guarded(0, NC "\r\n+A", 18), 18, 320) == 0 && w.verdict == FCM_SILENT);
+    CHECK(fcm_watch_step(&w, guarded(0, NC OK "\r\n+A", 24), 24, 330) == 0 && fcm_watch_last_line(&w) == 20);
     fcm_watch_release(&w);
-    CHECK(w.verdict == FCM_CLEAR && w.marker == 0 && fcm_watch_marker_len(&w) == 0);
+    CHECK(w.verdict == FCM_CLEAR && w.marker == 0 && fcm_watch_marker_len(&w) == 0 && fcm_watch_last_line(&w) == 0);
     CHECK(fcm_watch_step(&w, guarded(0, "a", 1), 1, 321) == 1);
 }
 

@@ -124,6 +124,10 @@ class WatchEngine:
     def marker_len(self) -> int:
         return lib.fcm_watch_marker_len(self.state)
 
+    @property
+    def last_line(self) -> int:
+        return lib.fcm_watch_last_line(self.state)
+
     def step(self, data: ReadableBuffer, now: int) -> int:
         src = pointer(data)
         return lib.fcm_watch_step(self.state, src, len(src), now)

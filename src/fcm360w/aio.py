@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -14,12 +14,12 @@ from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
 from fcm360w.errors import FCM360WError, PeerClosed, TransportLost
 from fcm360w.events import Event
 from fcm360w.flows import start, wifi
-from fcm360w.module import READ_SIZE, check_mode, new_link
-from fcm360w.ports import Port, open_port
+from fcm360w.module import READ_SIZE, check_flow, check_mode, new_link
+from fcm360w.ports import OpenPort, Port, open_port
 from fcm360w.steps import EscapePolicy
 from fcm360w.streams import CLOSE_WAIT, flat, sized, writable_bytes
 from fcm360w.threads import IDLE_SLICE
-from fcm360w.turns import Turn, Turned, Turns, earlier, perform, wait
+from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, wait
 from fcm360w.wire import Flow, Reply
 
 if TYPE_CHECKING:
@@ -30,8 +30,18 @@ E = TypeVar("E", bound=Reply)
 
 
 async def open_async(url: str, escape: EscapePolicy | None = None) -> AsyncModule:
-    """As fcm360w.open, for asyncio.  Opening the port itself blocks, for milliseconds if it is near."""
-    module = AsyncModule(open_port(url), escape)
+    """As fcm360w.open, for asyncio.  The port itself is opened in a thread, lest a far one hold up the loop."""
+    opening = asyncio.ensure_future(asyncio.to_thread(open_port, url))
+    try:
+        port = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_late)
+        raise
+    return await awake(AsyncModule(port, escape))
+
+
+async def awake(module: AsyncModule) -> AsyncModule:
+    """As module.awake."""
     try:
         await module.wake()
     except BaseException:
@@ -41,12 +51,24 @@ async def open_async(url: str, escape: EscapePolicy | None = None) -> AsyncModul
     return module
 
 
-class AsyncModule:
-    """A module behind a port, in one event loop.  Tasks' commands are served in the order they were asked for."""
+def _close_late(opening: asyncio.Future[OpenPort]) -> None:
+    """A port that was opened after all, when nobody wanted it any more."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
-    def __init__(self, port: Port, escape: EscapePolicy | None = None) -> None:
+
+class AsyncModule:
+    """A module behind a port, in one event loop.  Tasks' commands are served in the order they were asked for.
+
+    `clock` is what the loop waits by, in seconds.
+    """
+
+    def __init__(
+        self, port: Port, escape: EscapePolicy | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._port = port
-        self._link = new_link(port, escape, time.monotonic())
+        self.clock = clock
+        self._link = new_link(port, escape, clock())
         self._link.moved = self._notify
         self._loop = asyncio.get_running_loop()
         self._waiting: set[asyncio.Future[None]] = set()
@@ -64,16 +86,19 @@ class AsyncModule:
 
     @property
     def baud(self) -> int | None:
-        """Bit rate of the wire; None if the port does not know it."""
-        return self._port.baud
+        """As Module.baud."""
+        return self._link.baud or None
 
     async def run(self, flow: Flow[R]) -> R:
         """As Module.run.  A task that is cancelled leaves the link usable."""
+        check_flow(flow)
         return await self.drive(perform(self._link, flow))
 
     async def wake(self) -> start.Found:
         """As Module.wake."""
         self.found = await self.drive(perform(self._link, start.wake(self._link.policy), trusting=True))
+        if self._link.baud is None:
+            self._link.pace(await self.drive(perform(self._link, start.rate(), trusting=True)))
         return self.found
 
     async def wait(self, kind: type[E], timeout: float) -> E | None:
@@ -109,13 +134,27 @@ class AsyncModule:
 
     async def close(self) -> None:
         """Close what streams are open, leave data mode, release the port."""
+        failed: list[Exception] = []
         try:
-            for stream in tuple(self._streams):
-                if self._link.error is None:
-                    await stream.close()
+            for stream in sorted(self._streams, key=lambda stream: not stream.transparent):
+                await self._part(stream.close, failed)
+            await self._part(self._leave, failed)
         finally:
             self._lost(TransportLost(f"{self.url} was closed"))
             self._port.close()
+        if failed:
+            raise failed[0]
+
+    async def _part(self, act: Callable[[], Awaitable[object]], failed: list[Exception]) -> None:
+        """As Module._part."""
+        if self._link.error is None:
+            try:
+                await act()
+            except (OSError, FCM360WError) as error:
+                failed.append(error)
+
+    async def _leave(self) -> None:
+        await self.drive(perform(self._link, left(self._link), trusting=True))
 
     async def __aenter__(self) -> Self:
         return self
@@ -133,15 +172,10 @@ class AsyncModule:
 
     # ---- turns
 
-    @staticmethod
-    def clock() -> float:
-        """The time that deadlines of turns are in."""
-        return time.monotonic()
-
     async def drive(self, turns: Turns[R]) -> R:
         """As Module.drive, in this task.  If it is cancelled, as far as the next turn that is not shielded."""
         cancelled: asyncio.CancelledError | None = None
-        self._link.tick(time.monotonic())
+        self._link.tick(self.clock())
         try:
             turn = next(turns)
             while True:
@@ -184,14 +218,14 @@ class AsyncModule:
                 self._watch_writes(True)
             await self._changed(earlier(turn.deadline, link.deadline()))
         link.check()
-        link.tick(time.monotonic())
+        link.tick(self.clock())
         return Turned(wrote)
 
     async def _changed(self, deadline: float | None) -> None:
         """Wait until bytes have moved, another task changed the link, or it is time."""
         future = self._loop.create_future()
         self._waiting.add(future)
-        seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+        seconds = None if deadline is None else max(0.0, deadline - self.clock())
         if not self._reading and self._fd < 0:
             seconds = IDLE_SLICE if seconds is None else min(seconds, IDLE_SLICE)
         timer = None if seconds is None else self._loop.call_later(seconds, _settle, future)
@@ -213,11 +247,11 @@ class AsyncModule:
         link, count = self._link, 0
         try:
             if link.out:
-                link.wrote(self._port.write(link.out, 0), time.monotonic())
+                link.wrote(self._port.write(link.out, 0), self.clock())
             allowed = link.may_send(payload) if payload is not None and not link.out else 0
             if allowed and payload is not None:
                 count = self._port.write(payload[:allowed], 0)
-                link.data_sent(payload[:count], time.monotonic())
+                link.data_sent(payload[:count], self.clock())
         except TransportLost as error:
             self._lost(error)
             link.check()
@@ -234,7 +268,7 @@ class AsyncModule:
             self._lost(error)
             return
         if count:
-            link.receive(self._scratch[:count], time.monotonic())
+            link.receive(self._scratch[:count], self.clock())
             self._notify()
 
     def _on_writable(self) -> None:
@@ -243,7 +277,7 @@ class AsyncModule:
 
     def _lost(self, error: TransportLost) -> None:
         self._unwatch()
-        self._link.lost(error, time.monotonic())
+        self._link.lost(error, self.clock())
         self._notify()
 
     def _watch_reads(self) -> None:
@@ -287,6 +321,11 @@ class AsyncStream:
     def connect_id(self) -> int:
         """The module's socket id, 0 to 11."""
         return self._channel.connect_id
+
+    @property
+    def transparent(self) -> bool:
+        """Whether the serial port is the stream, so that nothing else can be done with the module."""
+        return self._channel.transparent
 
     @property
     def sent(self) -> int:

@@ -22,7 +22,7 @@ from fcm360w.commands.tcp import (
     Send,
     Sent,
 )
-from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, UsageError
+from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, SendTimeout, UsageError
 from fcm360w.escape import Verdict
 from fcm360w.events import Event
 from fcm360w.flows.leave import confirm, leave
@@ -30,7 +30,7 @@ from fcm360w.flows.sockets import close, connect, explained, settle
 from fcm360w.link import Link
 from fcm360w.states import STREAMING, State
 from fcm360w.steps import Pause, Steps
-from fcm360w.turns import Turn, Turns, earlier, freed, perform, shielded
+from fcm360w.turns import QueueTimeout, Turn, Turns, earlier, freed, patiently, perform, shielded
 
 Mode = Literal["transparent", "push", "buffer"]
 ACCESS: dict[Mode, Access] = {
@@ -40,15 +40,21 @@ ACCESS: dict[Mode, Access] = {
 }
 CLOSED_CODE = 565
 PUSH_INBOX = 4 << 20
+STALL = 1.0
 NO_ID = -1
 
 
 class Report(NamedTuple):
-    """What became of a stream's bytes.  `acknowledged` by the peer's network stack; None if the module did not say."""
+    """What became of a stream's bytes.
+
+    `acknowledged` by the peer's network stack; None if the module did not say.  `added`: bytes that the peer got and
+    nobody sent, of escapes that the module took for payload: the wire was slower than its known rate.
+    """
 
     sent: int
     acknowledged: int | None
     received: int
+    added: int = 0
 
     @property
     def uncertain(self) -> int:
@@ -60,6 +66,7 @@ class Channel:
 
     sent = 0
     received = 0
+    transparent = False
 
     def __init__(self, link: Link, connect_id: int) -> None:
         self.link = link
@@ -72,7 +79,7 @@ class Channel:
         raise TypeError
 
     def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
-        """All of the data.  TimeoutError at the deadline: what `sent` says has gone, the rest has not."""
+        """All of the data.  SendTimeout at the deadline says how much of it has gone."""
         raise TypeError
 
     def close(self, seconds: float) -> Turns[Report]:
@@ -84,20 +91,24 @@ class Channel:
         if self.report and not self.ended:
             raise UsageError("the stream is closed")
 
-    def _expired(self, deadline: float | None, what: str) -> None:
-        if deadline is not None and self.link.now >= deadline:
-            raise TimeoutError(f"{what} timed out")
+    def _expired(self, deadline: float | None) -> bool:
+        return deadline is not None and self.link.now >= deadline
+
+    def _none_came(self, deadline: float | None) -> None:
+        if self._expired(deadline):
+            raise TimeoutError("receiving timed out")
 
     def _conclude(self, count: Sent | None) -> Report:
         acknowledged = min(count.ackedbytes, self.sent) if count else None
-        self.report = Report(self.sent, acknowledged, self.received)
+        added = max(0, count.total_send_length - self.sent) if count else 0
+        self.report = Report(self.sent, acknowledged, self.received, added)
         return self.report
 
     def _finish(self, seconds: float) -> Steps[Report]:
         """Last count, close: for a socket in command mode.  Once, whoever asks."""
         if self.report:
             return self.report
-        count = yield from settle(self.connect_id, seconds)
+        count = yield from settle(self.connect_id, seconds, STALL if self.ended else None)
         yield from close(self.connect_id, seconds)
         return self._conclude(count)
 
@@ -112,6 +123,8 @@ class Channel:
 
 class Transparent(Channel):
     """The serial port as the stream."""
+
+    transparent = True
 
     def __init__(self, link: Link, connect_id: int) -> None:
         super().__init__(link, connect_id)
@@ -140,14 +153,14 @@ class Transparent(Channel):
                 raise (yield from self._peer_closed())
             self._check()
             direct = buffer if link.in_place else None
-            turned = yield Turn(read=direct, deadline=deadline)
+            turned = yield from patiently(Turn(read=direct, deadline=deadline))
             if turned.read:
                 return turned.read
-            if not self.data.inbox:
-                self._expired(deadline, "receiving")
+            if not (self.data.inbox or link.error):
+                self._none_came(deadline)
 
     def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
-        link = self.link
+        link, size = self.link, len(data)
         while data:
             yield from self._settle()
             if self.ended:
@@ -157,8 +170,8 @@ class Transparent(Channel):
             until = earlier(self.data.guard.deadline, deadline)
             turned = yield Turn(write=data[:allowed] if allowed else None, deadline=until)
             data = data[turned.wrote :]
-            if data:
-                self._expired(deadline, "sending")
+            if data and self._expired(deadline):
+                raise SendTimeout(size - len(data))
 
     @property
     def _doubtful(self) -> bool:
@@ -276,9 +289,9 @@ class Commanded(Channel):
                 if self.inbox or self.dropped:
                     continue
                 raise error
-            yield Turn(deadline=deadline)
-            if not (self.inbox or self.ended or (self._waiting and not self.push)):
-                self._expired(deadline, "receiving")
+            yield from patiently(Turn(deadline=deadline))
+            if not (self.inbox or self.ended or self.link.error or (self._waiting and not self.push)):
+                self._none_came(deadline)
 
     def _overrun(self) -> Overrun:
         dropped, self.dropped = self.dropped, 0
@@ -346,20 +359,23 @@ class Commanded(Channel):
         return count
 
     def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
-        pause = 0.02
+        pause, size = 0.02, len(data)
         while data:
             if self.ended:
                 raise (yield from self._peer_closed())
             self._check()
             piece = bytes(data[:MAX_SEND])
-            if (yield from self._send_piece(piece, deadline)):
-                data, pause = data[len(piece) :], 0.02
-                self.sent += len(piece)
-            else:
-                yield from perform(self.link, _wait(pause), deadline=deadline)
-                pause = min(pause * 2, 0.5)
-            if data and not self.ended:
-                self._expired(deadline, "sending")
+            try:
+                if (yield from self._send_piece(piece, deadline)):
+                    data, pause = data[len(piece) :], 0.02
+                    self.sent += len(piece)
+                else:
+                    yield from perform(self.link, _wait(pause), deadline=deadline)
+                    pause = min(pause * 2, 0.5)
+            except QueueTimeout as error:
+                raise SendTimeout(size - len(data)) from error
+            if data and not self.ended and self._expired(deadline):
+                raise SendTimeout(size - len(data))
 
     def _send_piece(self, piece: bytes, deadline: float | None) -> Turns[bool]:
         command = explained(Send(self.connect_id, piece))

@@ -75,11 +75,11 @@ class DataMode:
 
     def _set_aside(self, now: float) -> None:
         """Keep of what is withheld the marker and the last line; the watch is content with that."""
-        marker, end = self.watch.marker_len, self.withheld.rfind(b"\r\n\r\n")
-        if end + 2 <= marker or len(self.aside) > INBOX:
+        marker, end = self.watch.marker_len, self.watch.last_line
+        if end <= marker or len(self.aside) > INBOX:
             return
-        self.aside += self.withheld[marker : end + 2]
-        del self.withheld[marker : end + 2]
+        self.aside += self.withheld[marker:end]
+        del self.withheld[marker:end]
         self.watch.step(self.withheld, now)
 
     def _bring_back(self, data: Buffer, marker: int, passed: int) -> tuple[Buffer, int]:

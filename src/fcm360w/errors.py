@@ -5,6 +5,7 @@
     ├── ProtocolError         the bytes on the wire made no sense
     ├── CommandError          the module said no
     ├── CommandTimeout        also TimeoutError: the module said nothing
+    ├── SendTimeout           also TimeoutError: the caller's time is up, and not all has been sent
     ├── PeerClosed            also ConnectionError: the far end of a socket went away
     ├── Overrun               bytes were dropped because nobody took them in time
     └── TransportError        also ConnectionError: the way to the module
@@ -25,6 +26,7 @@ __all__ = [
     "Overrun",
     "PeerClosed",
     "ProtocolError",
+    "SendTimeout",
     "TransportError",
     "TransportLost",
     "TransportUnavailable",
@@ -92,6 +94,17 @@ class CommandTimeout(FCM360WError, TimeoutError):
 
     def __reduce__(self) -> Rebuild:
         return type(self), (self.command, self.seconds, self.section)
+
+
+class SendTimeout(FCM360WError, TimeoutError):
+    """The caller's time is up: the first `sent` bytes of what was to be sent have gone, the others have not."""
+
+    def __init__(self, sent: int) -> None:
+        super().__init__(sent)
+        self.sent = sent
+
+    def __str__(self) -> str:
+        return f"sending timed out after {self.sent} bytes"
 
 
 class PeerClosed(FCM360WError, ConnectionError):

@@ -138,6 +138,14 @@ class Watch:
         """Bytes of the marker that the withheld bytes begin with; 0 if none is suspected."""
         return self._engine.marker_len
 
+    @property
+    def last_line(self) -> int:
+        """Where the last of the module's lines starts in the withheld bytes; 0 if no marker is suspected.
+
+        A watch that is shown the marker, that line and all after it says the same of them and of what follows.
+        """
+        return self._engine.last_line
+
     def step(self, data: ReadableBuffer, now: float) -> int:
         """How many leading bytes of `data` are payload; the rest is withheld.
 

@@ -92,7 +92,7 @@ def _command(each: Piece) -> list[Reading]:
 def _malformed(each: Piece) -> str | None:
     """What makes a command unreadable, whatever row it is meant for."""
     if not each.rows:
-        return f"the table holds no command {each.name.strip(' ')}"
+        return f"the table holds no such command: {each.masked().strip(' ')}"
     if each.sign and each.name.endswith(" "):
         return "a blank stands in the name of the command"
     return "a quote is not closed" if each.parameters.count('"') % 2 else None

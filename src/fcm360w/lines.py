@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from fcm360w import commands
+from fcm360w.errors import UsageError
 from fcm360w.parameters import Field, ParseError, split
 from fcm360w.wire import Command, Get, Reply, Row, Set, Setting
 
@@ -21,6 +22,9 @@ FORMS: dict[Sign, Form] = {"": "exec", "=": "write", "?": "read", "=?": "test"}
 
 PIECES = re.compile(r'(?:[^;"]|"[^"]*"?)+')
 PIECE = re.compile(r"(?P<name>[^=?]*)(?P<sign>=\?(?= *$)|[=?]?)(?P<parameters>.*)", re.DOTALL)
+NAME = re.compile(r" *(\+[A-Z]+|&?[A-Z]|) *", re.IGNORECASE)
+PLAIN = re.compile(r'"[^"]*"|[^"]*')
+LEADING = re.compile(r" *(\+[A-Z]*)?", re.IGNORECASE)
 BASIC = re.compile(r"(?P<name> *[A-Za-z])(?P<parameters>[0-9].*)", re.DOTALL)
 HIDDEN = '"***"'
 
@@ -137,6 +141,19 @@ def _misshapen(given: Sequence[str], most: int, whole: bool) -> Iterator[str]:
         yield f"too many parameters: {len(given)}, at most {most}"
 
 
+def _reread(fit: Fit, text: str, strict: bool) -> Fit:
+    """Some rows read more than their parameters one by one allow."""
+    if "parse" not in fit.row.__dict__:
+        return fit
+    try:
+        row = fit.row.parse(text, strict)
+    except (ParseError, UsageError):
+        return fit
+    values = ((each, getattr(row, each.field.name)) for each in fit.arguments)
+    judged = (each._replace(value=value, fault=each.field.fault(value)) for each, value in values)
+    return Fit(fit.row, tuple(judged), ())
+
+
 def _names(text: str, key: str, strict: bool) -> bool:
     return text == f'"{key}"' if strict else text.strip('"').lower() == key.lower()
 
@@ -198,15 +215,20 @@ class Piece(NamedTuple):
         for row in self.rows:
             form = row.form if issubclass(row, Command) else "write"
             if form == self.form and (fit := lay(row, parts, strict=strict)):
-                yield fit
+                yield _reread(fit, self.parameters, strict) if fit.faults else fit
 
     def commands(self) -> list[Command[Any]]:
         """What the table makes of it, however it is quoted: some firmware is less strict than the manual."""
         return [command for fit in self.fits(strict=False) if (command := fit.command())]
 
     def masked(self) -> str:
-        """As text, without what may be secret: all parameters of a command that the table does not hold."""
-        return self.name + self.sign + (self._masked_parameters() if self.parameters else "")
+        """As text, without what may be secret: all that is no command's name, nor a parameter that the table knows."""
+        named = NAME.fullmatch(self.name)
+        if named and self.sign == "=":
+            return self.name + self.sign + self._masked_parameters()
+        if named and (not self.parameters.strip() or (not self.sign and self.parameters.isdigit())):
+            return self.name + self.sign + self.parameters.strip()
+        return LEADING.match(self.name)[0] + "***"  # type: ignore[index]
 
     def _masked_parameters(self) -> str:
         if not self.rows:
@@ -217,6 +239,8 @@ class Piece(NamedTuple):
         try:
             parts = split(self.parameters)
         except ParseError:
+            return "***"
+        if not all(PLAIN.fullmatch(part) for part in parts):
             return "***"
         return ",".join(part if place < first else HIDDEN for place, part in enumerate(parts))
 

@@ -69,12 +69,17 @@ class Link:
         self.unclosed: set[int] = set()  # sockets whose opening was interrupted, and nobody owns
         self._said: deque[str] = deque(maxlen=ECHOES)
         self._secrets: deque[tuple[str, str]] = deque(maxlen=ECHOES)
-        self._byte_time = BITS_PER_BYTE / baud if baud else 0.0
+        self.pace(baud)
         self._framer = Framer(_RULES, max_line=MAX_LINE)
         self._framer.armed = _UNASKED
         self._header: tuple[str, float] | None = None
         self._payload = bytearray()
         self._dropped = 0
+
+    def pace(self, baud: int | None) -> None:
+        """The rate of the wire, in bit/s; 0 if there is none, None if nobody knows."""
+        self.baud = baud
+        self._byte_time = BITS_PER_BYTE / baud if baud else 0.0
 
     # ---- what goes out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -18,9 +18,9 @@ from fcm360w.link import Link
 from fcm360w.ports import CountsOutput, Port, open_port
 from fcm360w.steps import EscapePolicy
 from fcm360w.streams import Stream
-from fcm360w.threads import Waiters, writable
-from fcm360w.turns import Turn, Turned, Turns, earlier, events, perform, wait
-from fcm360w.wire import Flow, Reply
+from fcm360w.threads import Waiters, Waiting, writable
+from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, wait
+from fcm360w.wire import Command, Flow, Reply
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -34,7 +34,11 @@ def open(url: str, escape: EscapePolicy | None = None) -> Module:
     of transparent mode; the default is the manual's second with the port's own slack.
     UsageError for a bad URL, TransportUnavailable if it cannot be opened, ProtocolError if nothing answers.
     """
-    module = Module(open_port(url), escape)
+    return awake(Module(open_port(url), escape))
+
+
+def awake(module: Module) -> Module:
+    """The module in command mode; closed, if that fails."""
     try:
         module.wake()
     except BaseException:
@@ -69,6 +73,12 @@ def bytes_are_stuck(port: Port) -> bool:
     return bool(waiting) or (fd >= 0 and not writable(fd))
 
 
+def check_flow(flow: object) -> None:
+    """UsageError for a command after which the serial port would be a byte stream that nobody reads."""
+    if isinstance(flow, Command) and flow.connects():
+        raise UsageError(f"{flow.line(mask=True)} begins data mode: use stream()")
+
+
 def check_mode(mode: str) -> None:
     """UsageError for a mode that is none."""
     if mode not in ACCESS:
@@ -76,13 +86,16 @@ def check_mode(mode: str) -> None:
 
 
 class Module:
-    """A module behind a port.  Any thread may call; commands are served in the order they were asked for."""
+    """A module behind a port.  Any thread may call; commands are served in the order they were asked for.
 
-    def __init__(self, port: Port, escape: EscapePolicy | None = None) -> None:
+    `waiting` is how it waits for the port, and by which clock; the default is that of the operating system.
+    """
+
+    def __init__(self, port: Port, escape: EscapePolicy | None = None, waiting: Waiting | None = None) -> None:
         self._port = port
-        self._link = new_link(port, escape, time.monotonic())
-        self._lock = threading.Lock()
-        self._waiters = Waiters(port.fileno(), self._lock)
+        self._waiters = waiting or Waiters(port.fileno(), threading.Lock())
+        self._lock, self.clock = self._waiters.lock, self._waiters.clock
+        self._link = new_link(port, escape, self.clock())
         self._link.moved = self._waiters.notify
         self._scratch = memoryview(bytearray(READ_SIZE))
         self._streams: list[Stream] = []
@@ -95,20 +108,24 @@ class Module:
 
     @property
     def baud(self) -> int | None:
-        """Bit rate of the wire; None if the port does not know it."""
-        return self._port.baud
+        """Bit rate of the wire, as the port or else the module says; None if there is no wire, or neither knows."""
+        return self._link.baud or None
 
     def run(self, flow: Flow[R]) -> R:
         """Run a command, or a flow of them, to its result.
 
         UsageError before anything is sent if a parameter is out of bounds; CommandError if the module refuses;
         CommandTimeout if it does not answer in the manual's time; TransportLost if the port is gone.
+        UsageError, too, for a command that begins data mode: `stream` does that, and leaves it again.
         """
+        check_flow(flow)
         return self.drive(perform(self._link, flow))
 
     def wake(self) -> start.Found:
         """Bring the module to command mode, echo off, no socket open; what had to be done is also in `found`."""
         self.found = self.drive(perform(self._link, start.wake(self._link.policy), trusting=True))
+        if self._link.baud is None:
+            self._link.pace(self.drive(perform(self._link, start.rate(), trusting=True)))
         return self.found
 
     def wait(self, kind: type[E], timeout: float) -> E | None:
@@ -149,15 +166,29 @@ class Module:
 
     def close(self) -> None:
         """Close what streams are open, leave data mode, release the port."""
+        failed: list[Exception] = []
         try:
-            for stream in tuple(self._streams):
-                if self._link.error is None:
-                    stream.close()
+            for stream in sorted(self._streams, key=lambda stream: not stream.transparent):
+                self._part(stream.close, failed)
+            self._part(self._leave, failed)
         finally:
             with self._lock:
-                self._link.lost(TransportLost(f"{self.url} was closed"), time.monotonic())
+                self._link.lost(TransportLost(f"{self.url} was closed"), self.clock())
                 self._waiters.close()
             self._port.close()
+        if failed:
+            raise failed[0]
+
+    def _part(self, act: Callable[[], object], failed: list[Exception]) -> None:
+        """One act of closing; the others follow whatever becomes of it, unless the port is gone."""
+        if self._link.error is None:
+            try:
+                act()
+            except (OSError, FCM360WError) as error:
+                failed.append(error)
+
+    def _leave(self) -> None:
+        self.drive(perform(self._link, left(self._link), trusting=True))
 
     def __enter__(self) -> Self:
         return self
@@ -173,16 +204,11 @@ class Module:
 
     # ---- turns
 
-    @staticmethod
-    def clock() -> float:
-        """The time that deadlines of turns are in."""
-        return time.monotonic()
-
     def drive(self, turns: Turns[R]) -> R:
         """Perform turns to their end in this thread.  An interrupt waits for the next turn that is not shielded."""
         interrupt: BaseException | None = None
         with self._lock:
-            self._link.tick(time.monotonic())
+            self._link.tick(self.clock())
             try:
                 turn = next(turns)
                 while True:
@@ -213,7 +239,7 @@ class Module:
         try:
             return self._move(turn)
         except TransportLost as error:
-            self._link.lost(error, time.monotonic())
+            self._link.lost(error, self.clock())
             self._link.check()
             raise
 
@@ -222,7 +248,7 @@ class Module:
         self._flush()
         writing = bool(link.out) or turn.write is not None
         deadline = earlier(turn.deadline, link.deadline())
-        seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+        seconds = None if deadline is None else max(0.0, deadline - self.clock())
         if link.news:
             link.news, seconds = False, 0.0
             self._waiters.notify()
@@ -234,13 +260,13 @@ class Module:
             wrote = self._write(turn.write) if turn.write is not None and not link.out else 0
         if readable:
             read = self._read(turn.read)
-        link.tick(time.monotonic())
+        link.tick(self.clock())
         return Turned(wrote, read)
 
     def _flush(self) -> None:
         link = self._link
         if link.out:
-            link.wrote(self._port.write(link.out, 0), time.monotonic())
+            link.wrote(self._port.write(link.out, 0), self.clock())
 
     def _write(self, data: memoryview) -> int:
         allowed = self._link.may_send(data)
@@ -248,7 +274,7 @@ class Module:
             return 0
         count = self._port.write(data[:allowed], 0)
         if count:
-            self._link.data_sent(data[:count], time.monotonic())
+            self._link.data_sent(data[:count], self.clock())
         return count
 
     def _read(self, into: memoryview | None) -> int:
@@ -256,10 +282,10 @@ class Module:
         if into is not None and link.in_place:
             into = into[:READ_SIZE]
             count = self._port.readinto(into, 0)
-            return link.receive_in_place(into[:count], time.monotonic()) if count else 0
+            return link.receive_in_place(into[:count], self.clock()) if count else 0
         count = self._port.readinto(self._scratch, 0)
         if count:
-            link.receive(self._scratch[:count], time.monotonic())
+            link.receive(self._scratch[:count], self.clock())
             self._waiters.notify()
         return 0
 

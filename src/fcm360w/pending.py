@@ -234,7 +234,7 @@ class Quiet(Pending):
 
     def begin(self, link: Link) -> None:
         self._suspected = link.state is State.SUSPECT
-        self._give_up = link.now + self.step.patience
+        self._give_up = max(link.now, link.idle_at) + self.step.patience
 
     def tick(self, link: Link, now: float) -> None:
         stuck = bool(link.out) or link.stuck()

@@ -39,8 +39,9 @@ PACKAGES = MappingProxyType({"serial": "pyserial", "usb": "pyusb"})
 class Port(Protocol):
     """A byte pipe to a module. One thread may read while another writes.
 
-    `url` names it, without secrets; `baud` is the UART's rate in bit/s if known; `slack` the jitter in seconds that the
-    path may add to a pause. `capabilities` names what else it can do: "fileno", "baud" (`set_baud`), "out_waiting".
+    `url` names it, without secrets; `baud` is the UART's rate in bit/s, 0 if there is no UART, None if it is not known;
+    `slack` the jitter in seconds that the path may add to a pause. `capabilities` names what else it can do: "fileno",
+    "baud" (`set_baud`), "out_waiting".
     """
 
     @property

@@ -23,7 +23,7 @@ class EscapePolicy(NamedTuple):
     `guard_before` and `guard_after` are the module's silences around ``+++``; `slack` is the jitter that the path may
     add to a pause.  Within it no payload can form an escape; beyond it no host can promise that: use push mode there.
     `hold` is the silence after which what looks like NO CARRIER is examined; `answer` how long an answer may take
-    beyond the guard; `patience` how long bytes may be stuck on the way, unread by the peer, before leaving fails.
+    beyond the guard; `patience` how much longer than the wire needs bytes may be on the way before leaving fails.
     """
 
     guard_before: float = 1.0

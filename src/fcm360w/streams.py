@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from fcm360w.channel import Channel, Report
-from fcm360w.errors import FCM360WError, PeerClosed, UsageError
+from fcm360w.errors import FCM360WError, PeerClosed, SendTimeout, UsageError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -21,19 +21,17 @@ def writable_bytes(buffer: Buffer, nbytes: int = 0) -> memoryview:
     """The first `nbytes` bytes, all if 0, of a buffer that may be received into.  UsageError if it may not."""
     if nbytes < 0:
         raise UsageError(f"nbytes is 0 or more, not {nbytes}")
-    view = memoryview(buffer)
-    if view.readonly or not view.c_contiguous:
-        raise UsageError("recv_into needs a writable, contiguous buffer")
-    view = flat(view)
+    view = flat(buffer)
+    if view.readonly:
+        raise UsageError("recv_into needs a writable buffer")
     return view[:nbytes] if nbytes else view
 
 
 def flat(buffer: Buffer) -> memoryview:
     """The bytes of a buffer.  UsageError if they are not in one piece, or it is an array without any."""
-    view = memoryview(buffer)
     try:
-        return view.cast("B")
-    except (TypeError, ValueError) as error:
+        return memoryview(buffer).cast("B")
+    except (TypeError, ValueError, BufferError) as error:
         raise UsageError(f"the buffer is empty, not contiguous or of a foreign format: {error}") from error
 
 
@@ -62,6 +60,11 @@ class Stream:
         return self._channel.connect_id
 
     @property
+    def transparent(self) -> bool:
+        """Whether the serial port is the stream, so that nothing else can be done with the module."""
+        return self._channel.transparent
+
+    @property
     def sent(self) -> int:
         return self._channel.sent
 
@@ -74,13 +77,18 @@ class Stream:
         return self._channel.report
 
     def settimeout(self, seconds: float | None) -> None:
-        """Limit every later call; None waits for ever.  A call that runs out raises TimeoutError."""
+        """Limit every later call; None waits for ever.  A call that runs out raises TimeoutError.
+
+        A command that has begun is not cut short: that takes milliseconds, but if the module has fallen silent up to
+        the manual's time for it, at most 16 s.  Nor is finding out whether NO CARRIER was payload: two guards.
+        """
         self._timeout = seconds
 
     def sendall(self, data: Buffer) -> None:
         """Send all bytes; they are on their way to the module when it returns.
 
         PeerClosed if the connection ended; `sent` then tells how many bytes went, its error how many are uncertain.
+        SendTimeout, of a limit that was set, says how much of the data has gone.
         A lone ``+++`` in transparent mode takes a guard time more, since it must not stand alone between silences.
         """
         self._module.drive(self._channel.send(flat(data), self._deadline()))
@@ -150,6 +158,7 @@ class StreamIO(io.RawIOBase):
         self._stream = stream
         self._reading = reading
         self._writing = writing
+        self._cut_short = False
 
     def readable(self) -> bool:
         return self._reading
@@ -158,11 +167,23 @@ class StreamIO(io.RawIOBase):
         return self._writing
 
     def readinto(self, buffer: Buffer) -> int:
+        """OSError after a TimeoutError: the buffer above has dropped what it had gathered by then."""
+        if self._cut_short:
+            raise OSError("cannot read from a file after a time-out")
         try:
             return self._stream.recv_into(buffer)
         except PeerClosed:
             return 0
+        except TimeoutError:
+            self._cut_short = True
+            raise
 
     def write(self, data: Buffer) -> int:
-        self._stream.sendall(data)
+        """How much was sent, at least a byte; the buffer above keeps the rest.  SendTimeout if nothing could be."""
+        try:
+            self._stream.sendall(data)
+        except SendTimeout as error:
+            if error.sent:
+                return error.sent
+            raise
         return memoryview(data).nbytes

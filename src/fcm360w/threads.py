@@ -9,12 +9,16 @@ import math
 import select
 import sys
 import threading
+import time
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 IDLE_SLICE = 0.02
 
 
 # The poll() of macOS refuses devices; Windows has none.
 HAS_POLL = hasattr(select, "poll") and sys.platform != "darwin"
+POLLIN, POLLOUT = (select.POLLIN, select.POLLOUT) if HAS_POLL else (1, 4)
 
 
 def writable(fd: int) -> bool:
@@ -26,15 +30,55 @@ def writable(fd: int) -> bool:
     return bool(poll.poll(0))
 
 
-class _Bell:
-    """Something a select() hears."""
+class Waiting(Protocol):
+    """How a module waits for its port, and by which clock.
 
-    def __init__(self) -> None:
+    Whoever uses the module holds `lock`; `wait` gives it up meanwhile.  Times are seconds of `clock`.
+    """
+
+    @property
+    def lock(self) -> AbstractContextManager[object]: ...
+
+    def clock(self) -> float: ...
+
+    def wait(self, reading: bool, writing: bool, seconds: float | None) -> tuple[bool, bool]:
+        """Which of the two are ready; both false if time ran out or something changed."""
+        ...
+
+    def notify(self) -> None:
+        """Something changed that others may wait for."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class _Bell:
+    """Something a select() hears, beside the descriptor."""
+
+    def __init__(self, fd: int) -> None:
         import socket  # not before a module is opened
 
         self.hear, self.ring_end = socket.socketpair()
         self.hear.setblocking(False)
         self.ring_end.setblocking(False)
+        self.rang = True
+        self._fd, self._mask = fd, 0
+        self._poll = select.poll() if HAS_POLL and fd >= 0 else None
+        if self._poll:
+            self._poll.register(self.hear, select.POLLIN)
+            self._poll.register(fd, 0)
+
+    def poll(self, mask: int, seconds: float | None) -> int | None:
+        """What of the descriptor is ready, 0 if nothing is; None where there is no poll."""
+        if self._poll is None:
+            return None
+        if mask != self._mask:
+            self._poll.modify(self._fd, mask)
+            self._mask = mask
+        found = dict(self._poll.poll(None if seconds is None else math.ceil(seconds * 1000)))
+        ready = found.pop(self._fd, 0)
+        self.rang = bool(found)
+        return ready
 
     def ring(self) -> None:
         try:
@@ -43,6 +87,9 @@ class _Bell:
             return
 
     def silence(self) -> None:
+        """Forget what was heard; what nobody has looked for is heard next time."""
+        if not self.rang:
+            return
         try:
             while self.hear.recv(4096):
                 pass
@@ -57,38 +104,34 @@ class _Bell:
 class Waiters:
     """Waits on a descriptor, with a lock released meanwhile, until it is ready or another thread changed something."""
 
+    clock = staticmethod(time.monotonic)
+
     def __init__(self, fd: int, lock: threading.Lock) -> None:
         self._fd = fd
-        self._lock = lock
+        self.lock = lock
         self._waiting: set[_Bell] = set()
         self._spare: list[_Bell] = []
         self._closed = False
 
     def wait(self, reading: bool, writing: bool, seconds: float | None) -> tuple[bool, bool]:
         """Which of the two are ready; both false if time ran out or something changed."""
-        bell = self._spare.pop() if self._spare else _Bell()
+        bell = self._spare.pop() if self._spare else _Bell(self._fd)
         self._waiting.add(bell)
-        self._lock.release()
+        self.lock.release()
         try:
             return self._poll(bell, reading, writing, seconds)
         finally:
-            self._lock.acquire()
+            self.lock.acquire()
             self._waiting.discard(bell)
             bell.silence()
             self._retire(bell)
 
     def _poll(self, bell: _Bell, reading: bool, writing: bool, seconds: float | None) -> tuple[bool, bool]:
-        if self._fd < 0 or not HAS_POLL:
+        got = bell.poll((POLLIN if reading else 0) | (POLLOUT if writing else 0), seconds)
+        if got is None:
             return self._select(bell, reading, writing, seconds)
-        poll = select.poll()
-        poll.register(bell.hear.fileno(), select.POLLIN)
-        mask = (select.POLLIN if reading else 0) | (select.POLLOUT if writing else 0)
-        poll.register(self._fd, mask)
-        for fd, got in poll.poll(None if seconds is None else math.ceil(seconds * 1000)):
-            if fd == self._fd:
-                gone = bool(got & (select.POLLERR | select.POLLHUP | select.POLLNVAL))
-                return bool(got & select.POLLIN) or gone, bool(got & select.POLLOUT) or (gone and writing)
-        return False, False
+        gone = bool(got & ~(POLLIN | POLLOUT))
+        return bool(got & POLLIN) or gone, bool(got & POLLOUT) or (gone and writing)
 
     def _select(self, bell: _Bell, reading: bool, writing: bool, seconds: float | None) -> tuple[bool, bool]:
         """Without poll; a port without a descriptor is tried again after a moment."""

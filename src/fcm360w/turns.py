@@ -6,7 +6,6 @@ with its own way of waiting and its own clock, and does nothing else; all that i
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeVar
 
@@ -48,6 +47,10 @@ class Turned(NamedTuple):
 Turns = Generator[Turn, Turned, R]
 
 
+class QueueTimeout(TimeoutError):
+    """The caller's time was up before its turn came: nothing was sent."""
+
+
 def earlier(*times: float | None) -> float | None:
     """The earliest of some times, None standing for never."""
     return min((time for time in times if time is not None), default=None)
@@ -79,14 +82,14 @@ def perform(link: Link, flow: Flow[R], trusting: bool = False, deadline: float |
     """Perform a flow to its result, after the flows that were there before.
 
     Unless `trusting`, the answer to a command that timed out earlier is waited for first, lest it be taken for
-    another's.  TimeoutError if its turn has not come by `deadline`: then nothing was sent.
+    another's.  QueueTimeout if its turn has not come by `deadline`: then nothing was sent.
     """
     ticket = object()
     link.queue.append(ticket)
     try:
         while link.queue[0] is not ticket:
             if deadline is not None and link.now >= deadline:
-                raise TimeoutError("waiting for other commands timed out")
+                raise QueueTimeout("waiting for other commands timed out")
             yield Turn(deadline=deadline)
         if link.state is State.UNSURE and not trusting:
             yield from _steps(link, resync(link.policy, link.owing))
@@ -99,14 +102,19 @@ def perform(link: Link, flow: Flow[R], trusting: bool = False, deadline: float |
         link.moved()
 
 
+def left(link: Link) -> Steps[None]:
+    """Leave data mode, if that is where the module is."""
+    if link.state in STREAMING:
+        yield from leave(link.policy)
+
+
 def freed(link: Link) -> Steps[None]:
     """Close the sockets whose opening was interrupted, wherever that left the module.
 
     CommandTimeout if it does not answer; those that are not closed by then are remembered.
     """
-    if link.state in STREAMING:
-        yield from leave(link.policy)
-    elif link.state is State.UNSURE:
+    yield from left(link)
+    if link.state is State.UNSURE:
         yield from resync(link.policy, link.owing)
         link.owing = False
     for connect_id in sorted(link.unclosed):
@@ -127,23 +135,25 @@ def wait(link: Link, kind: type[E], seconds: float) -> Turns[E | None]:
         link.check()
         if link.now >= deadline:
             return None
-        yield from _patiently(Turn(deadline=deadline))
+        yield from patiently(Turn(deadline=deadline))
 
 
 def events(link: Link) -> Turns[list[Event]]:
     """All that has come, also what nobody has read off the port yet."""
     if not link.error:
-        yield from _patiently(Turn(deadline=link.now))
+        yield from patiently(Turn(deadline=link.now))
     taken = []
     while event := link.events.take():
         taken.append(event)
     return taken
 
 
-def _patiently(turn: Turn) -> Turns[None]:
-    """A turn after which what came before the transport was lost is still looked at."""
-    with contextlib.suppress(TransportLost):
-        yield turn
+def patiently(turn: Turn) -> Turns[Turned]:
+    """A turn after which what came before the transport was lost is still looked at; then ask `Link.check`."""
+    try:
+        return (yield turn)
+    except TransportLost:
+        return Turned()
 
 
 def shielded(turns: Turns[R], when: Callable[[], bool] = lambda: True) -> Turns[R]:

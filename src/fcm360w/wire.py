@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import threading
 import typing
 from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, dataclass_transform
@@ -23,6 +24,9 @@ S = TypeVar("S", bound="Setting")
 Form = Literal["exec", "read", "write"]
 
 
+# Two threads may need a row for the first time at once.
+_COMPLETING = threading.RLock()
+
 # ---- rows -----------------------------------------------------------------------------------------------------------
 
 
@@ -32,11 +36,15 @@ def _complete(cls: type) -> None:
     A program needs few of some hundred rows, and each costs a millisecond to compile; so does the import of dataclasses
     and of what it needs, twenty times over.
     """
-    if "__dataclass_fields__" not in cls.__dict__:
-        import dataclasses
+    if cls.__dict__.get("_complete_"):
+        return
+    import dataclasses
 
-        dataclasses.dataclass(frozen=True, repr=False)(cls)
-        type.__setattr__(cls, "__init__", _checked(vars(cls)["__init__"]))
+    with _COMPLETING:
+        if not cls.__dict__.get("_complete_"):
+            dataclasses.dataclass(frozen=True, repr=False)(cls)
+            type.__setattr__(cls, "__init__", _checked(vars(cls)["__init__"]))
+            cls._complete_ = True  # type: ignore[attr-defined]
 
 
 def _checked(make: Callable[..., None]) -> Callable[..., None]:

@@ -45,6 +45,16 @@ class EscapeEngine:
         self._last = now
 
 
+LONG = 4
+
+
+def _size_and_start(data: ReadableBuffer) -> tuple[int, bytes]:
+    """How many bytes there are, and the first of them: enough to see that there are more than three."""
+    with memoryview(data) as view:
+        flat = view.cast("B")
+        return len(flat), bytes(flat[:LONG])
+
+
 class GuardEngine:
     """The C keeps the set of possible runs as bits; here it is a set, where None is a run of no danger."""
 
@@ -56,16 +66,19 @@ class GuardEngine:
         self.deadline = NEVER
 
     def allow(self, data: ReadableBuffer, now: int) -> int:
-        text = octets(data)
+        size, text = _size_and_start(data)
+        if size > len(text):  # longer than any run of danger
+            self.deadline = NEVER
+            return size
         runs = self._runs_at(now)
-        n = len(text)
+        n = size
         while n and 3 in self._runs_after(runs, text[:n]):
             n -= 1
-        self.deadline = NEVER if n == len(text) else self._silence_after(max(now, self._last) if n else self._last)
+        self.deadline = NEVER if n == size else self._silence_after(max(now, self._last) if n else self._last)
         return n
 
     def sent(self, data: ReadableBuffer, now: int, idle: int) -> None:
-        text = octets(data)
+        _, text = _size_and_start(data)
         if not text:
             return
         self._runs = self._runs_after(self._runs_at(now), text)

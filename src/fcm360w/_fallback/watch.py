@@ -21,7 +21,7 @@ class WatchEngine:
         self._rules = RuleBook(rules)
         self._hold = hold
         self._last = now
-        self._held = 0
+        self._held = self._line = 0
         self.markers = markers
         self.armed = self._rules.all
         self.doubled = 0
@@ -36,6 +36,10 @@ class WatchEngine:
     @property
     def marker_len(self) -> int:
         return len(_MARKERS[Marker(self.marker)]) if self.marker else 0
+
+    @property
+    def last_line(self) -> int:
+        return self._line if self.marker else 0
 
     def step(self, data: ReadableBuffer, now: int) -> int:
         text = octets(data)
@@ -85,6 +89,7 @@ class WatchEngine:
         while (at := text.rfind(b"\r", 0, at)) >= 0:
             for marker in wanted:
                 if text.startswith(_MARKERS[marker], at) and self._only_lines(text, at + len(_MARKERS[marker]), tried):
+                    self._line -= at
                     return at, marker
         return None
 
@@ -99,7 +104,10 @@ class WatchEngine:
 
     def _only_lines(self, text: bytes, at: int, tried: set[int]) -> bool:
         """`tried` are places where the chain of lines is known to break later."""
+        self._line = at
         while at < len(text):
+            if len(text) - at > 2:  # else it may be the line end that closes a payload
+                self._line = at
             if at in tried:
                 return False
             tried.add(at)

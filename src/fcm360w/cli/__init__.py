@@ -12,8 +12,17 @@ def main() -> None:
     import sys
 
     from fcm360w.cli.app import app
-    from fcm360w.cli.failures import Code
+    from fcm360w.cli.failures import Code, report
 
-    # Whoever ends the program by SIGTERM wants the module left in command mode too.
+    # Whoever ends the program so, or closes its terminal, wants the module left in command mode too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Code.TERMINATED))
-    app.main(prog_name="fcm360w")
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: sys.exit(Code.HUNG_UP))
+    try:
+        try:
+            app.main(prog_name="fcm360w")
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()
+    except OSError as error:  # what click itself printed
+        sys.exit(report(error, trace=False))

@@ -51,7 +51,8 @@ def connected(target: Target) -> Iterator[tuple[Module, Stream]]:
         try:
             yield module, stream
         except (KeyboardInterrupt, SystemExit):
-            say("stopping: the module is brought back to command mode")
+            say("stopping: the module is brought back to command mode; once more leaves it as it is")
+            stream.close(0.0)
             raise
 
 

@@ -28,6 +28,7 @@ class Code(IntEnum):
     TRANSPORT = 3
     TIMEOUT = 4
     BUG = 70
+    HUNG_UP = 129
     INTERRUPTED = 130
     CLOSED_PIPE = 141
     TERMINATED = 143
@@ -52,9 +53,16 @@ class Incomplete(FCM360WError):
 
 def report(error: BaseException, trace: bool) -> Code:
     """Say what went wrong and tell the exit code.  A reader of stdout that has left is told nothing."""
+    if sys.stdout is None:
+        _tell("there is no standard output to print to", "", error)
+        return Code.REFUSED
     if isinstance(error, BrokenPipeError) and not isinstance(error, FCM360WError):
         _silence_stdout()
         return Code.CLOSED_PIPE
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence_stdout()
     if trace:
         traceback.print_exception(error)
     for kind, code, hint in KINDS:

@@ -50,7 +50,8 @@ def send(
             dropped = _pump(file, stream, tally, piece_size(module.baud), timeout, show)
         report = stream.close()
     if as_json:
-        click.echo(json.dumps({**tally.figures(), "acknowledged": report.acknowledged, "mode": mode}))
+        figures = {"acknowledged": report.acknowledged, "added": report.added, "mode": mode}
+        click.echo(json.dumps({**tally.figures(), **figures}))
     _conclude(tally, report, dropped)
 
 
@@ -115,6 +116,10 @@ def _conclude(tally: Tally, report: Report, dropped: int) -> None:
     tally.summary("sent")
     if dropped:
         say(f"{amount(dropped)} came from the server and were dropped")
+    if report.added:
+        raise Incomplete(
+            f"the server got {amount(report.added)} more than was sent: the line is slower than ?baud= in the URL says"
+        )
     if report.acknowledged is None and tally.count:
         raise Incomplete("the module did not say how much the server has acknowledged")
     if report.acknowledged is not None and report.acknowledged < tally.count:

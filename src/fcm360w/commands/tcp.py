@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 from fcm360w.commands.codes import describe
 from fcm360w.commands.system import Switch
-from fcm360w.parameters import Address, Coded, Named, Note, Only, Payload, Range
+from fcm360w.parameters import Address, Coded, Named, Note, Only, Payload, Range, split
 from fcm360w.wire import Command, Reply, Setting
 
 ConnectId = Annotated[int, Range(0, 11)]
@@ -140,6 +140,12 @@ class Open(
     remote_port: Annotated[int, Range(0, 65535), Note("T7")]
     local_port: LocalPort = 0
     access_mode: Access = Access.BUFFER
+
+    @classmethod
+    def parse(cls, text: str, strict: bool = False) -> Self:
+        """A listener's or a service's remote port may be left empty."""
+        parts = split(text)
+        return super().parse(",".join([*parts[:3], parts[3] or "0", *parts[4:]]) if parts[4:] else text, strict)
 
     def connects(self) -> bool:
         return self.access_mode is Access.TRANSPARENT

@@ -71,15 +71,19 @@ def close(connect_id: int, seconds: float) -> Steps[None]:
         yield from Close(connect_id, max(1, min(120, math.ceil(seconds))))
 
 
-def settle(connect_id: int, seconds: float) -> Steps[Sent | None]:
-    """Wait until the peer has acknowledged all that was sent, at most `seconds`; the last count, None if unknown."""
-    waited, pause = 0.0, 0.01
+def settle(connect_id: int, seconds: float, stall: float | None = None) -> Steps[Sent | None]:
+    """Wait until the peer has acknowledged all that was sent, at most `seconds`; the last count, None if unknown.
+
+    Not longer than `stall` s without any progress: a peer that has closed may have gone for good.
+    """
+    waited, pause, stalled, last = 0.0, 0.01, 0.0, None
     while True:
         try:
             count = yield from GetSent(connect_id)
         except CommandError:
             return None
-        if not count.unackedbytes or waited >= seconds:
+        stalled = stalled + pause if count == last else 0.0
+        if not count.unackedbytes or waited >= seconds or (stall is not None and stalled >= stall):
             return count
         yield Pause(pause)
-        waited, pause = waited + pause, min(pause * 2, 0.2)
+        waited, pause, last = waited + pause, min(pause * 2, 0.2), count

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import NamedTuple
 
-from fcm360w.commands.system import Attention, BasicEcho, Booted, Echo, GetVersion, Switch
+from fcm360w.commands.system import Attention, BasicEcho, Booted, Echo, GetBaudRate, GetVersion, Switch
 from fcm360w.commands.tcp import MAX_SEND, Close, ListSockets
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError
 from fcm360w.flows.leave import escape
@@ -134,6 +134,15 @@ def _fill() -> Steps[bool]:
         if (yield from _heeded(Fill())):
             break
     return True
+
+
+def rate() -> Steps[int | None]:
+    """The bit rate of the module's serial line; None if it does not tell."""
+    try:
+        told = yield from GetBaudRate()
+    except (CommandError, ProtocolError):
+        return None
+    return told.baud_rate
 
 
 def _quiet_echo() -> Steps[None]:

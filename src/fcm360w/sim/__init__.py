@@ -1,18 +1,22 @@
 """The digital twin: a module made of software, with a paced serial line and real sockets."""
 
-from fcm360w.sim.dialect import MANUAL, QUIRKS, Dialect
-from fcm360w.sim.radio import DEFAULT_AP, AccessPoint, parse_access_points
+from fcm360w.sim.dialect import DIALECTS, MANUAL, QUIRKS, Dialect, find_dialect
+from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint, parse_access_points
 from fcm360w.sim.twin import Twin, serve
 from fcm360w.sim.uart import PayloadStamps
+from fcm360w.sim.world import World
 
 __all__ = [
     "DEFAULT_AP",
+    "DIALECTS",
     "MANUAL",
     "QUIRKS",
     "AccessPoint",
     "Dialect",
     "PayloadStamps",
     "Twin",
+    "World",
+    "find_dialect",
     "parse_access_points",
     "serve",
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fcm360w.escape import Escape
-from fcm360w.sim.sockets import Packer, Socket
+from fcm360w.sim.endpoints import Client
+from fcm360w.sim.packer import Packer
 from fcm360w.sim.uart import Passage
 
 __all__ = ["DataMode"]
@@ -12,7 +15,7 @@ __all__ = ["DataMode"]
 class DataMode:
     """Passes the host's bytes on to the network until it escapes.  `passage` is told of every payload byte."""
 
-    def __init__(self, socket: Socket, packer: Packer, guard: float, passage: Passage, now: float) -> None:
+    def __init__(self, socket: Client, packer: Packer, guard: float, passage: Passage, now: float) -> None:
         self.socket = socket
         self._packer = packer
         self._escape = Escape(guard, now)
@@ -72,6 +75,7 @@ class DataMode:
             self._passage.add(len(data), first, last)
             self._send(self._packer.put(data, last))
 
-    def _send(self, data: bytes) -> None:
-        if data and self.socket.connection:
-            self.socket.connection.send(data)
+    def _send(self, packets: Iterable[bytes]) -> None:
+        for packet in packets:
+            if self.socket.connection:
+                self.socket.connection.send(packet)

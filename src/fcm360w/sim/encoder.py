@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import binascii
 
+from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.tcp import Data, LastError, NoCarrier, Received
-from fcm360w.commands.wifi import StationChange, StationEvent
+from fcm360w.commands.wifi import Addresses, Hotspot, Seen, StationChange, StationEvent
+from fcm360w.parameters import Field, encode
 from fcm360w.sim.dialect import Dialect
 from fcm360w.wire import Reply
 
-__all__ = ["Encoder"]
+__all__ = ["Encoder", "NotJoined"]
 
 CRLF = b"\r\n"
+WIRELESS = ("2.1.", "2.2.", "3.1.", "3.2.")
+
+
+class NotJoined(Reply, at=Hotspot.at, ref=Hotspot.ref):
+    """What some firmware says instead of a hotspot."""
+
+    def line(self) -> str:
+        return f"{self.at}: DISCONNECT"
 
 
 class Encoder:
@@ -22,7 +32,15 @@ class Encoder:
 
     def line(self, text: str) -> bytes:
         """A final result, CONNECT, or any text that stands alone between line ends."""
-        return CRLF + text.encode() + CRLF
+        return CRLF + encode(text) + CRLF
+
+    def refusal(self, code: SocketCode) -> bytes:
+        """The final result of a command that failed."""
+        return self.line(f"+CME ERROR: {int(code)}" if self._dialect.cme_everywhere else "ERROR")
+
+    def banner(self) -> bytes:
+        """What is said after a start, if anything."""
+        return self.line(self._dialect.banner) if self._dialect.banner else b""
 
     def prompt(self) -> bytes:
         return self._dialect.prompt
@@ -37,21 +55,36 @@ class Encoder:
 
     def unsolicited(self, reply: Reply, *, hexed: bool = False) -> bytes:
         """A line and the payload that belongs to it; `hexed` prints each byte of it as two digits."""
-        head = self.line(self._text(reply))
-        data = reply.data if isinstance(reply, (Data, Received)) else None
-        if not data:
-            return head
-        body = binascii.hexlify(data).upper() if hexed else data
-        if isinstance(reply, Received) and self._dialect.push_no_trailer:
-            return head + body
-        return head + body + CRLF
+        if not isinstance(reply, (Data, Received)) or not reply.data:
+            return self.line(self._text(reply))
+        body = binascii.hexlify(reply.data).upper() if hexed else reply.data
+        counted = reply.replace(data=body) if self._dialect.hex_recv_digits else reply
+        comma = "," if isinstance(reply, Data) and reply.remote_ip and self._dialect.qird_comma else ""
+        trailer = b"" if isinstance(reply, Received) and self._dialect.push_no_trailer else CRLF
+        return self.line(counted.line() + comma) + body + trailer
 
     def _text(self, reply: Reply) -> str:
         if isinstance(reply, LastError) and self._dialect.geterror_bare:
             return f"{reply.at}: {int(reply.err)}, {reply.errcode_description}"
-        text = reply.line()
+        if not reply.ref.startswith(WIRELESS):
+            return reply.line()
+        return f"{reply.at}:{'' if self._dialect.no_space else ' '}{self._wireless(reply)}"
+
+    def _wireless(self, reply: Reply) -> str:
+        """The parameters of a Wi-Fi line."""
+        if isinstance(reply, (Hotspot, NotJoined)):
+            return reply.line().partition(": ")[2]
+        if isinstance(reply, Addresses) and self._dialect.labels:
+            return f"ip:{reply.ip},gateway:{reply.gate},mask:{reply.mask},dns:{reply.dns}"
+        if isinstance(reply, Seen) and self._dialect.csdk_scan:
+            reply = reply.replace(rssi=reply.rssi + 100)
+        text = ",".join(self._parameter(reply, field) for field in reply.fields())
         if isinstance(reply, StationEvent) and reply.event is StationChange.DISCONNECTED and self._dialect.underscore:
-            text = text.replace("WLAN DISCONNECTED", "WLAN_DISCONNECTED")
-        if self._dialect.no_space and reply.__class__.__module__ == StationEvent.__module__:
-            text = text.replace(": ", ":", 1)
+            return text.replace(" ", "_")
         return text
+
+    def _parameter(self, reply: Reply, field: Field) -> str:
+        """As it stands, whatever it holds: a module does not mind a quote in the name of a hotspot."""
+        text = field.format(getattr(reply, field.name))
+        bare = self._dialect.no_quotes or (self._dialect.csdk_scan and isinstance(reply, Seen) and field.name != "ssid")
+        return text[1:-1] if bare and field.quoted else text

@@ -14,15 +14,16 @@ from collections.abc import Generator
 from typing import Any
 
 from fcm360w.commands.codes import SocketCode
-from fcm360w.commands.tcp import Access, DataFormat, Escape, Format, PacketSize, PacketWait, Received
+from fcm360w.commands.tcp import Access, Escape, Opened, PacketSize, PacketWait, Received
 from fcm360w.framer import Framer, Kind
 from fcm360w.sim.datamode import DataMode
 from fcm360w.sim.encoder import Encoder
+from fcm360w.sim.endpoints import Client
 from fcm360w.sim.entry import ESC, Entry
 from fcm360w.sim.handlers import HANDLERS, load
 from fcm360w.sim.module import Module
-from fcm360w.sim.parser import Unknown, concerns_sockets, parse, segments
-from fcm360w.sim.sockets import Packer, Socket
+from fcm360w.sim.packer import Packer
+from fcm360w.sim.parser import Reader, Unknown, concerns_sockets, segments
 from fcm360w.sim.steps import Connect, Ending, Prompt, Refused, Steps, Wait
 from fcm360w.sim.uart import Passage, PayloadStamps
 from fcm360w.wire import Command, Reply
@@ -32,7 +33,6 @@ __all__ = ["Mode", "SimLink"]
 log = logging.getLogger("fcm360w.sim")
 
 MAX_LINE = 1024
-MAX_PUSH = 1460
 INPUT = 4096
 STRAY = b"\x1a\r\n"
 
@@ -52,6 +52,8 @@ class SimLink:
         self.stamps = PayloadStamps()
         self.window = 65536
         self.ignored = 0
+        self.input_high_water = 0
+        self._reader = Reader(module.setting, module.dialect.bare_strings)
         self._encoder = Encoder(module.dialect)
         self._framer = Framer(eol="\r", max_line=MAX_LINE)
         self._mode = Mode.COMMAND
@@ -85,6 +87,7 @@ class SimLink:
         self.module.now = now
         self._in = self._in + data if self._in else data
         self._consume(now, byte_time)
+        self.input_high_water = max(self.input_high_water, len(self._in))
 
     def data_to_send(self) -> list[tuple[bytes, Passage | None]]:
         """The bytes for the host since the last call, in pieces; payload of data mode has its passage."""
@@ -108,7 +111,9 @@ class SimLink:
     def tick(self, now: float) -> None:
         """Let time pass, and fetch what the network has."""
         self.module.tick(now)
-        if self._mode is Mode.BOOT and now >= self._until:
+        if self.module.upgrade.installed:
+            self._restart()
+        elif self._mode is Mode.BOOT and now >= self._until:
             self._booted()
         elif self._wait and ((done := self._wait.done()) or now >= self._until):
             self._resume_job(done)
@@ -118,6 +123,19 @@ class SimLink:
             self._escaped()
         self._serve_network()
         self._consume(now, 0.0)
+
+    def power_cycle(self, now: float) -> None:
+        """Take the power away and give it back: whatever goes on is gone, what is saved remains."""
+        self.module.now = now
+        self._in, self._out, self._queued = b"", [], 0
+        self._restart()
+
+    def take_baud(self) -> int | None:
+        """The rate that the line has to change to, once; never before the answer to the command is out."""
+        if self._job:
+            return None
+        baud, self.module.next_baud = self.module.next_baud, None
+        return baud
 
     def room(self) -> int:
         """Bytes of the host that can be taken now; more would have to wait."""
@@ -135,7 +153,7 @@ class SimLink:
         if self._data:
             return self._data.socket.waiting()
         pushing = (socket for socket in self.module.sockets.every() if socket.access is Access.PUSH)
-        return self._mode is Mode.COMMAND and any(socket.inbox for socket in pushing)
+        return self._may_speak() and any(len(socket.inbox) for socket in pushing)
 
     def touch(self, now: float) -> None:
         """Nobody listened to the host until `now`: no silence was observed."""
@@ -172,7 +190,7 @@ class SimLink:
         if not events:
             return
         if events[0].kind == Kind.OVERLONG:
-            self._put(self._encoder.line("ERROR"))
+            self._put(self._encoder.refusal(SocketCode.INVALID_PARAMETERS))
         elif text := text.replace(b"\n", b""):
             self._start(text)
 
@@ -242,7 +260,7 @@ class SimLink:
 
     def _parse(self, part: str) -> Command[Any]:
         try:
-            return parse(part, self.module.setting)
+            return self._reader.parse(part)
         except Unknown as unknown:
             if unknown.sockets:
                 self.module.last_error = unknown.code
@@ -270,17 +288,17 @@ class SimLink:
                 step = job.send(None)
         except StopIteration as stop:
             self._finish(stop.value)
-        except Refused:
-            self._finish("ERROR")
+        except Refused as refusal:
+            self._end(self._encoder.refusal(refusal.code))
         except Exception:
             log.exception("the handler failed")
             self.module.last_error = SocketCode.UNKNOWN
-            self._finish("ERROR")
+            self._end(self._encoder.refusal(SocketCode.UNKNOWN))
         else:
             self._suspend(step)
 
     def _inform(self, reply: Reply) -> None:
-        self._put(self._encoder.information(reply, first=not self._told, hexed=self._hexed()))
+        self._put(self._encoder.information(reply, first=not self._told, hexed=self.module.hexed))
         self._told = True
 
     def _suspend(self, step: Prompt | Wait) -> None:
@@ -295,16 +313,25 @@ class SimLink:
             self._wait, self._until = step, now + step.seconds
 
     def _finish(self, ending: Ending) -> None:
+        if isinstance(ending, Connect):
+            self._job = None
+            self._connect(ending.socket)
+        else:
+            self._end(self._encoder.line(ending or "OK"))
+
+    def _end(self, result: bytes) -> None:
+        """Say the final result of a line."""
         self._job = None
         self._mode = Mode.COMMAND
-        if isinstance(ending, Connect):
-            self._connect(ending.socket)
-            return
-        self._put(self._encoder.line(ending or "OK"))
+        self._put(result)
         if self.module.restarting:
             self._restart()
 
     def _restart(self) -> None:
+        """Start afresh, whatever goes on."""
+        if self._job:
+            self._job.close()
+        self._job = self._wait = self._entry = self._data = None
         self.module.reboot()
         self._framer.reset()
         self._stray, self._echoed = False, 0
@@ -313,12 +340,12 @@ class SimLink:
 
     def _booted(self) -> None:
         self._mode = Mode.COMMAND
-        if self.module.dialect.banner:
-            self._put(self._encoder.line(self.module.dialect.banner))
+        self._put(self._encoder.banner())
+        self.module.booted()
 
     # ---- data mode ----
 
-    def _connect(self, socket: Socket) -> None:
+    def _connect(self, socket: Client) -> None:
         self.module.sockets.last_transparent = socket.id
         socket.access = Access.TRANSPARENT
         wait = self.module.setting(PacketWait).transwaittm * 0.1
@@ -337,7 +364,7 @@ class SimLink:
         self._job = self._handle(Escape())
         self._resume_job(None)
 
-    def _leave_data_mode(self) -> Socket:
+    def _leave_data_mode(self) -> Client:
         assert self._data is not None
         self._data.finish()
         socket, self._data = self._data.socket, None
@@ -358,29 +385,47 @@ class SimLink:
         busy = self._data.socket if self._data else None
         self.module.sockets.poll(busy)
         if busy:
-            while data := busy.take(self.window - self._queued):
+            while data := busy.take(self.window - self._queued).data:
                 self._put(data, self.stamps.to_host)
-            if busy.ended and not busy.inbox:
+            if busy.ended and not len(busy.inbox):
                 self._lost_carrier()
-        while self._mode is Mode.COMMAND and (self.module.waiting or self._push()):
-            self._flush()
-            self.module.sockets.poll(None)
+        while self._may_speak() and self._say_first():
+            self.module.sockets.poll(busy)
 
-    def _flush(self) -> None:
-        while self.module.waiting:
-            self._put(self._encoder.unsolicited(self.module.waiting.popleft()))
+    def _may_speak(self) -> bool:
+        """Whether lines that nobody asked for have their turn (R9)."""
+        return self._mode is Mode.COMMAND or (self._mode is Mode.PROMPT and self.module.dialect.urc_in_prompt)
 
-    def _push(self) -> bool:
-        """Print one packet of each socket in push mode, while the line has room."""
-        pushed = False
-        for socket in self.module.sockets.every():
-            if socket.access is Access.PUSH and self._queued < self.window and (data := socket.take(MAX_PUSH)):
-                self._put(self._encoder.unsolicited(Received(socket.id, data), hexed=self._hexed()))
-                pushed = True
-        return pushed
+    def _say_first(self) -> bool:
+        """Say the line that has waited longest.  False: there is none, or no room on the line for its data."""
+        if not self.module.waiting:
+            return False
+        line = self.module.waiting[0]
+        if isinstance(line, Received) and not self._deliver(line.connect_id):
+            return False
+        self.module.waiting.popleft()
+        if isinstance(line, Opened):
+            self.module.last_error = SocketCode(line.err)
+        if not isinstance(line, Received):
+            self._put(self._encoder.unsolicited(line))
+        return True
 
-    def _hexed(self) -> bool:
-        return self.module.setting(DataFormat).recv_data_format is Format.HEX
+    def _deliver(self, number: int) -> bool:
+        """Push what a socket has received, or announce it.  False: the line has no room for all of it."""
+        socket = self.module.sockets.find(number)
+        if socket is None:
+            return True
+        if socket.access is Access.PUSH:
+            while len(socket.inbox):
+                if self._queued >= self.window:
+                    return False
+                piece = socket.take(self.module.holds(socket.packet))
+                self._put(self._encoder.unsolicited(Received(number, *piece), hexed=self.module.hexed))
+        elif len(socket.inbox):
+            socket.announced = True
+            self._put(self._encoder.unsolicited(Received(number)))
+        socket.queued = False
+        return True
 
     def _put(self, data: bytes, passage: Passage | None = None) -> None:
         if data:

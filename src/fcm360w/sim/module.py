@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
+import random
 from collections import deque
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fcm360w.commands.codes import SocketCode
-from fcm360w.commands.tcp import Closed, Opened, PassiveClosed
+from fcm360w.commands.system import UpgradeChange, UpgradeEvent
+from fcm360w.commands.tcp import Closed, DataFormat, Format
 from fcm360w.commands.wifi import StationChange, StationEvent
 from fcm360w.sim.dialect import MANUAL, Dialect
+from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
 from fcm360w.sim.network import Network
-from fcm360w.sim.radio import DEFAULT_AP, AccessPoint, Radio
+from fcm360w.sim.radio import Radio
 from fcm360w.sim.sockets import Sockets
+from fcm360w.sim.steps import Refused
+from fcm360w.sim.store import MemoryStore, Store
+from fcm360w.sim.upgrade import Upgrade
 from fcm360w.wire import Reply, Setting
 
 __all__ = ["FACTORY_BAUD", "Module"]
+
+log = logging.getLogger("fcm360w.sim")
 
 S = TypeVar("S", bound=Setting)
 
 FACTORY_BAUD = 115200
 MAX_WAITING = 256
+WOBBLE = 3
 
 
 class Module:
     """Settings, radio, sockets, and the lines that wait to be said.
 
     `now` is the time of the command being served.  `restarting` and `next_baud` are requests to who runs the module.
+    `chance` makes every choice, and is the same for the same `seed`; without a seed signals do not vary.  `baud` is
+    the rate as delivered.  ValueError or OSError if `store` cannot be read.
     """
 
     def __init__(
@@ -35,21 +48,36 @@ class Module:
         dialect: Dialect = MANUAL,
         aps: Iterable[AccessPoint] = (DEFAULT_AP,),
         baud: int | None = None,
+        store: Store | None = None,
+        seed: int | None = None,
     ) -> None:
         self.dialect = dialect
         self.now = 0.0
-        self.radio = Radio(aps, self._station_changed, dialect.join_delay)
-        self.sockets = Sockets(network, self.notify, lambda: bool(self.setting(PassiveClosed).closed))
+        self.chance = random.Random(seed or 0)
+        self._store = store or MemoryStore()
+        self.saved = self._store.load()
+        wobble = self._wobble if seed is not None else lambda: 0
+        self.radio = Radio(aps, self._radio_changed, dialect.join_delay, wobble)
+        self.sockets = Sockets(network, self)
+        self.upgrade = Upgrade(network, self._upgrade_changed, dialect.upgrade_delay)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
-        self.echo = dialect.echo_on
-        self.baud = self._saved_baud = baud or FACTORY_BAUD
+        self._delivered_baud = baud or FACTORY_BAUD
+        self.baud = self.saved.baud or self._delivered_baud
         self.next_baud: int | None = None
         self.restarting = False
-        self.last_error = SocketCode.SUCCESS
         self.ate_refused = False
+        self.echo = self._echo_at_start()
+        self.last_error = SocketCode.SUCCESS
         self._settings: dict[type[Setting], Setting] = {}
+        if self.saved.hotspot:
+            self.radio.resume(self.saved.hotspot.ssid, self.saved.hotspot.password)
+
+    def _wobble(self) -> int:
+        return self.chance.randint(-WOBBLE, WOBBLE)
+
+    # ---- settings ----
 
     def setting(self, row: type[S]) -> S:
         """The value of an option."""
@@ -60,44 +88,103 @@ class Module:
         """Set an option."""
         self._settings[type(value)] = value
 
-    def notify(self, line: Reply) -> None:
-        """Queue an unsolicited or late line.  Beyond a bound the newest is dropped and counted."""
-        if isinstance(line, Opened):
-            self.last_error = SocketCode(line.err)
-        if len(self.waiting) >= MAX_WAITING and not isinstance(line, Closed):
-            self.waiting_dropped += 1
-            return
-        self.waiting.append(line)
-        self.waiting_high_water = max(self.waiting_high_water, len(self.waiting))
+    @property
+    def hexed(self) -> bool:
+        """Whether received data are printed as hexadecimal digits."""
+        return self.setting(DataFormat).recv_data_format is Format.HEX
 
-    def set_baud(self, baud: int, save: bool) -> None:
+    def holds(self, length: int) -> int:
+        """Bytes that received data of this length on the wire stand for."""
+        return max(1, length // 2) if self.hexed and self.dialect.hex_recv_digits else length
+
+    def save(self, **changes: Any) -> None:
+        """Remember what survives a restart.  Refused if the store fails."""
+        saved = dataclasses.replace(self.saved, **changes)
+        try:
+            self._store.save(saved)
+        except OSError as error:
+            log.warning("cannot save: %s", error)
+            raise Refused(SocketCode.UNKNOWN) from error
+        self.saved = saved
+
+    def set_baud(self, baud: int) -> None:
         """Change the rate of the serial port after the answer has left."""
         self.baud = self.next_baud = baud
-        if save:
-            self._saved_baud = baud
+
+    def _echo_at_start(self) -> bool:
+        return self.dialect.echo_on if self.saved.echo is None else self.saved.echo
+
+    # ---- lines that nobody asked for ----
+
+    def notify(self, line: Reply) -> bool:
+        """Queue an unsolicited or late line.  False: beyond a bound the newest is dropped and counted."""
+        if len(self.waiting) >= MAX_WAITING and not isinstance(line, Closed):
+            self.waiting_dropped += 1
+            return False
+        self.waiting.append(line)
+        self.waiting_high_water = max(self.waiting_high_water, len(self.waiting))
+        return True
+
+    def _radio_changed(self, line: Reply) -> None:
+        self.notify(line)
+        if isinstance(line, StationEvent) and line.event is StationChange.DISCONNECTED:
+            self.sockets.lose()
+            self.upgrade.lose()
+
+    def _upgrade_changed(self, change: UpgradeChange) -> None:
+        self.notify(UpgradeEvent(change))
+
+    # ---- what happens to a module ----
 
     def reboot(self) -> None:
         """What a restart leaves: the saved values and nothing else."""
         self.restarting = False
         self.sockets.reset()
+        self.upgrade.reset()
         self.radio.reset()
         self.waiting.clear()
         self._settings.clear()
         self.last_error = SocketCode.SUCCESS
         self.ate_refused = False
-        if self.baud != self._saved_baud:
-            self.set_baud(self._saved_baud, save=False)
+        self.echo = self._echo_at_start()
+        baud = self.saved.baud or self._delivered_baud
+        if self.baud != baud:
+            self.set_baud(baud)
 
-    def _station_changed(self, change: StationChange) -> None:
-        self.notify(StationEvent(change))
-        if change is StationChange.DISCONNECTED:
-            self.sockets.lose()
+    def booted(self) -> None:
+        """The module is up again: the saved hotspot is joined (W21)."""
+        if self.saved.hotspot:
+            self.radio.join(self.saved.hotspot.ssid, self.saved.hotspot.password, self.now)
+
+    def lose_ap(self, ssid: str) -> None:
+        """The hotspots of a name go out of reach; with the station's own its sockets are lost."""
+        self.radio.lose(ssid)
+
+    def restore_ap(self, ssid: str, now: float) -> None:
+        """They are back.  The station joins a saved one again by itself, if it is not joined elsewhere."""
+        self.radio.restore(ssid)
+        saved = self.saved.hotspot
+        if saved and saved.ssid == ssid and self.radio.station.idle:
+            self.radio.join(saved.ssid, saved.password, now)
+
+    def ap_client(self, joins: bool) -> str | None:
+        """A client comes to the module's own hotspot, or the first that came goes.
+
+        Its hardware address; None if none can come or is there.
+        """
+        if not joins:
+            return self.radio.own.client_leaves()
+        mac = "02:00:5e:20:" + ":".join(f"{self.chance.randrange(256):02x}" for _ in range(2))
+        return mac if self.radio.own.client_joins(mac) else None
+
+    # ---- time ----
 
     def deadline(self, now: float) -> float | None:
-        times = (self.radio.deadline(), self.sockets.deadline(now))
+        times = (self.radio.deadline(), self.sockets.deadline(now), self.upgrade.deadline())
         return min((at for at in times if at is not None), default=None)
 
     def tick(self, now: float) -> None:
         self.now = now
         self.radio.tick(now)
         self.sockets.tick(now)
+        self.upgrade.tick(now)

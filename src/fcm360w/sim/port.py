@@ -7,9 +7,9 @@ import os
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from fcm360w.sim.dialect import MANUAL, QUIRKS
-from fcm360w.sim.radio import DEFAULT_AP, parse_access_points
-from fcm360w.sim.twin import Twin, find
+from fcm360w.sim.dialect import DIALECTS, QUIRKS, find_dialect
+from fcm360w.sim.hotspots import DEFAULT_AP, parse_access_points, split_access_points
+from fcm360w.sim.twin import FLOWS, Flow, Twin, find
 from fcm360w_transports import options as option
 from fcm360w_transports.sockets import SocketPort
 
@@ -19,15 +19,19 @@ __all__ = ["SimPort", "open_sim"]
 class SimPort(SocketPort):
     """The host's end of the line to a twin of this process.  Closing it stops the twin if it was made for it."""
 
-    capabilities = frozenset({"fileno", "out_waiting"})
+    capabilities = frozenset({"fileno", "out_waiting", "baud"})
     slack = 0.05
 
     def __init__(self, url: str, twin: Twin, owned: bool) -> None:
         self.url = url
         self.twin = twin
-        self.baud = twin.baud
+        self.baud = twin.rate or 0
         self._owned = owned
         super().__init__(twin.attach())
+
+    def set_baud(self, rate: int) -> None:
+        """Take note; the line runs at the module's rate, whatever the host's is."""
+        self.baud = self.baud and rate
 
     def close(self) -> None:
         super().close()
@@ -40,10 +44,14 @@ class SimTransport:
 
     options: Mapping[str, str] = MappingProxyType(
         {
-            "ap": "SSID[:PASSWORD] of an access point, several joined by commas",
+            "ap": "SSID[:PASSWORD][,rssi=DBM][,channel=N][,security=NAME][,hidden], several joined by commas",
             "baud": "bit/s of the serial line, default unpaced",
+            "dialect": f"{' or '.join(DIALECTS)}",
             "echo": "1: echo on from the start",
+            "flow": f"{' or '.join(FLOWS)}: whether a host can overrun a busy module on a paced line",
+            "fs": "folder that keeps what the module saves",
             "quirk": f"departures from the manual, joined by commas: {', '.join(QUIRKS)}",
+            "seed": "whole number that makes signals vary, for each number in a way of its own",
         }
     )
 
@@ -59,19 +67,33 @@ class SimTransport:
         return SimPort(url, twin, owned=False)
 
     def _fresh(self, url: str, options: Mapping[str, str]) -> SimPort:
-        aps = parse_access_points(options["ap"].split(",")) if "ap" in options else (DEFAULT_AP,)
+        aps = parse_access_points(split_access_points(options["ap"])) if "ap" in options else (DEFAULT_AP,)
         quirks = [*options.get("quirk", "").split(",")] if options.get("quirk") else []
         if option.flag(options, "echo"):
             quirks.append("echo_on")
         baud = option.positive(options, "baud", None)
         if baud is not None and not 1200 <= baud <= 2_000_000:
             raise ValueError(f"baud={baud}: must be 1200 to 2000000")
-        twin = Twin(aps, baud=baud, dialect=MANUAL.with_quirks(quirks)).start()
+        dialect = find_dialect(options.get("dialect", "manual"), quirks)
+        seed = option.positive(options, "seed", None)
+        twin = Twin(aps, baud=baud, dialect=dialect, fs=options.get("fs"), seed=seed, flow=_flow(options, baud)).start()
         try:
             return SimPort(url, twin, owned=True)
         except BaseException:
             twin.stop()
             raise
+
+
+def _flow(options: Mapping[str, str], baud: int | None) -> Flow:
+    text = options.get("flow", FLOWS[0])
+    for flow in FLOWS:
+        if flow == text:
+            break
+    else:
+        raise ValueError(f"flow={text}: must be {' or '.join(FLOWS)}")
+    if flow == "none" and baud is None:
+        raise ValueError("flow=none: an unpaced line cannot be overrun; give a baud rate too")
+    return flow
 
 
 open_sim = SimTransport()

@@ -1,24 +1,18 @@
-"""The only loop: carries bytes between the hosts, the serial line, the module and the network, by the real clock."""
+"""The only loop: runs a board by the real clock."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import selectors
 import socket
 import time
 from collections import deque
 from collections.abc import Callable
 
-from fcm360w.sim.frontends import LINGER, FrontEnd, Host
-from fcm360w.sim.link import SimLink
-from fcm360w.sim.network import KernelNetwork
-from fcm360w.sim.uart import Uart
+from fcm360w.sim.board import Board
 from fcm360w.sim.watch import READ, Watch
 
 __all__ = ["Runner"]
-
-log = logging.getLogger("fcm360w.sim")
 
 # Seconds.  Of bytes found after a turn that took longer than LATE nobody knows when they came.  A selector rounds what
 # is shorter than a millisecond up to one.
@@ -73,20 +67,12 @@ class Loop:
 
 
 class Runner:
-    """Runs one module until stop()."""
+    """Runs one board until stop()."""
 
-    def __init__(
-        self, loop: Loop, link: SimLink, uart: Uart, network: KernelNetwork, front_ends: list[FrontEnd]
-    ) -> None:
-        self.host_gone_bytes = 0
-        self.host_high_water = 0
+    def __init__(self, loop: Loop, board: Board) -> None:
         self._loop = loop
-        self._link = link
-        self._uart = uart
-        self._network = network
-        self._front_ends = front_ends
-        self._speaker: FrontEnd | None = None
-        self._stopping = self._late = False
+        self._board = board
+        self._stopping = False
 
     def stop(self) -> None:
         """From any thread."""
@@ -97,93 +83,10 @@ class Runner:
         self._loop.post(stop)
 
     def run(self) -> None:
-        self._look_after_hosts(time.monotonic())
+        self._board.turn(time.monotonic())
         while not self._stopping:
-            self._late = time.monotonic() - self._loop.awake > LATE
-            self._loop.turn(self._timeout())
-            self._turn(time.monotonic())
-
-    def _timeout(self) -> float | None:
-        if self._can_go_on():
-            return 0.0
-        times = [self._link.deadline(), self._uart.due(), self._network.deadline()]
-        times += [end.host.until for end in self._front_ends if end.host]
-        times += [end.deadline() for end in self._front_ends]
-        first = min((at for at in times if at is not None), default=None)
-        return None if first is None else max(0.0, first - time.monotonic())
-
-    def _can_go_on(self) -> bool:
-        """Whether somebody who had no room has made some since, which no descriptor tells."""
-        host = self._listener()
-        heard = self._uart.from_host.stalled and self._link.room() > 0
-        spoken = self._uart.to_host.stalled and host is not None and host.room() > 0
-        return heard or spoken or (self._window() > 0 and self._link.hungry())
-
-    def _turn(self, now: float) -> None:
-        self._network.tick(now)
-        self._hear(now)
-        self._link.window = self._window()
-        self._link.tick(now)
-        for data, passage in self._link.data_to_send():
-            self._uart.to_host.put(data, now, passage)
-        self._change_baud()
-        self._speak(now)
-        self._look_after_hosts(now)
-
-    def _window(self) -> int:
-        """Room on the line to the host; none until half the queue is free, for the sake of fewer, larger pieces."""
-        lane = self._uart.to_host
-        return lane.room if lane.room >= lane.limit // 2 else 0
-
-    def _hear(self, now: float) -> None:
-        """Hosts to line, line to module."""
-        lane = self._uart.from_host
-        for front_end in self._front_ends:
-            host = front_end.host
-            if host and host.readable and lane.room and (data := host.receive(lane.room, now)):
-                self._speaker = front_end
-                if self._late:
-                    self._link.touch(now)
-                lane.put(data, now)
-        for chunk in lane.take(now, self._link.room()):
-            self._link.receive(chunk.data, chunk.last, self._uart.byte_time)
-
-    def _speak(self, now: float) -> None:
-        """Line to host.  Without a host the line stands still."""
-        host = self._listener()
-        for chunk in self._uart.to_host.take(now, host.room() if host else 0):
-            if chunk.passage:
-                chunk.passage.add(len(chunk.data), chunk.first, chunk.last)
-            if host:
-                host.send(chunk.data)
-                self.host_high_water = max(self.host_high_water, host.high_water)
-        self._uart.settle()
-
-    def _listener(self) -> Host | None:
-        """The host that spoke last, else any."""
-        ends = [*([self._speaker] if self._speaker else []), *self._front_ends]
-        return next((end.host for end in ends if end.host and not end.host.gone), None)
-
-    def _change_baud(self) -> None:
-        baud, self._link.module.next_baud = self._link.module.next_baud, None
-        if baud is not None:
-            self._uart.switch(baud)
-
-    def _look_after_hosts(self, now: float) -> None:
-        lane = self._uart.from_host
-        for front_end in self._front_ends:
-            front_end.tick(now)
-            host = front_end.host
-            if host is None:
-                continue
-            host.listen(lane.room >= lane.limit // 4)
-            if host.ended and (host.until is None or self._answering(host)):
-                host.until = now + LINGER
-            if host.gone or (host.until is not None and now >= host.until):
-                self.host_gone_bytes += host.close()
-                front_end.host = None
-                log.info("host left %s", front_end.url)
-
-    def _answering(self, host: Host) -> bool:
-        """Whether something that a host sent before it ended, or the answer, is still under way."""
-        return bool(len(self._uart.from_host) or len(self._uart.to_host)) or not host.idle()
+            late = time.monotonic() - self._loop.awake > LATE
+            now = time.monotonic()
+            due = self._board.deadline(now)
+            self._loop.turn(None if due is None else max(0.0, due - now))
+            self._board.turn(time.monotonic(), late)

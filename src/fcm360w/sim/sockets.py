@@ -1,137 +1,79 @@
-"""The module's twelve socket ids: what each holds, and how received bytes wait for the host."""
+"""The module's twelve socket ids: which are in use, and what is told of them."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from fcm360w.commands.codes import SocketCode
-from fcm360w.commands.tcp import Access, Closed, Open, Received, SocketInfo, SocketState
-from fcm360w.sim.network import Attempt, Connection, Network
+from fcm360w.commands.tcp import (
+    Access,
+    AutoAccept,
+    Closed,
+    Incoming,
+    IncomingFull,
+    Open,
+    PassiveClosed,
+    Received,
+    Service,
+    SocketState,
+)
+from fcm360w.sim.dialect import Dialect
+from fcm360w.sim.endpoints import Client, Listener, Socket, UdpClient, UdpService
+from fcm360w.sim.network import Connection, Network
 from fcm360w.sim.steps import Refused
-from fcm360w.wire import Reply
+from fcm360w.wire import Reply, Setting
 
-__all__ = ["RECEIVE_BUFFER", "Packer", "Socket", "Sockets"]
+__all__ = ["IDS", "Owner", "Sockets"]
 
-RECEIVE_BUFFER = 32 * 1024
+S = TypeVar("S", bound=Setting)
 
-
-class Socket:
-    """One id in use.  `ended`: the peer has closed and nothing more will come.  `closing`: the host has."""
-
-    def __init__(self, command: Open) -> None:
-        self.id = command.connect_id
-        self.service = command.service_type
-        self.remote_port = command.remote_port
-        self.access = command.access_mode
-        self.state = SocketState.OPENING
-        self.connection: Connection | None = None
-        self.attempt: Attempt | None = None
-        self.failure = SocketCode.SUCCESS
-        self.inbox = bytearray()
-        self.received = 0
-        self.ended = False
-        self.announced = False
-        self.end_told = False
-        self.closing = False
-        self.close_until: float | None = None
-        self.settle: Callable[[Connection | SocketCode], None] = lambda result: None
-        self._sent = (0, 0)
-
-    @property
-    def connected(self) -> bool:
-        return self.state is SocketState.CONNECTED
-
-    def info(self) -> SocketInfo:
-        link = self.connection
-        peer, port = (link.peer, link.local_port) if link else ("0.0.0.0", 0)
-        return SocketInfo(self.id, self.service, peer, self.remote_port, port, self.state, self.id, self.access)
-
-    def sent(self) -> tuple[int, int]:
-        """Bytes sent in all, and of them those not acknowledged."""
-        link = self.connection
-        return (link.accepted, link.outstanding()) if link else self._sent
-
-    def take(self, limit: int) -> bytes:
-        """Remove received bytes for the host, the oldest first."""
-        if not self.inbox:
-            return self._receive(limit)
-        data = bytes(self.inbox[:limit])
-        del self.inbox[:limit]
-        self.announced = self.announced and bool(self.inbox)
-        return data
-
-    def waiting(self) -> bool:
-        """Whether there may be bytes to take."""
-        return bool(self.inbox) or (self.connection is not None and self.connection.readable and not self.ended)
-
-    def fill(self) -> None:
-        """Fetch what the network has, as far as there is room."""
-        while data := self._receive(RECEIVE_BUFFER - len(self.inbox)):
-            self.inbox += data
-
-    def _receive(self, limit: int) -> bytes:
-        link = self.connection
-        if link is None or self.ended or not link.readable or limit <= 0:
-            return b""
-        data = link.receive(limit)
-        if data is None:
-            self.ended = True
-            self.state = SocketState.CLOSING
-            return b""
-        self.received += len(data)
-        return data
-
-    def release(self) -> None:
-        """Let go of the network; the counts remain."""
-        self._sent = self.sent()
-        if self.attempt:
-            self.attempt.cancel()
-        if self.connection:
-            self.connection.close()
-        self.attempt = self.connection = None
+IDS = range(12)
+MAX_PENDING = 12
 
 
-class Packer:
-    """Gathers the bytes of transparent mode into packets of `size`; a smaller one goes after `wait` s of silence."""
+class Owner(Protocol):
+    """Whose sockets they are."""
 
-    def __init__(self, size: int, wait: float) -> None:
-        self._size = size
-        self._wait = wait
-        self._pending = b""
-        self.deadline: float | None = None
+    dialect: Dialect
 
-    def __len__(self) -> int:
-        return len(self._pending)
+    def setting(self, row: type[S]) -> S:
+        """The value of an option."""
+        ...
 
-    def put(self, data: bytes, now: float) -> bytes:
-        """Add bytes; returns the packets that are full, as one piece."""
-        gathered = self._pending + data if self._pending else data
-        whole = len(gathered) if not self._wait else len(gathered) - len(gathered) % self._size
-        self._pending = gathered[whole:]
-        self.deadline = now + self._wait if self._pending else None
-        return gathered[:whole]
+    def notify(self, line: Reply) -> bool:
+        """Queue a line that nobody asked for.  False: there is no room, it will not be said."""
+        ...
 
-    def flush(self) -> bytes:
-        data, self._pending, self.deadline = self._pending, b"", None
-        return data
+
+@dataclasses.dataclass
+class Counts:
+    """Of sockets: bytes at most, clients at most, and what was lost."""
+
+    send_high_water: int = 0
+    receive_high_water: int = 0
+    clients_waiting_high_water: int = 0
+    clients_turned_away: int = 0
+    datagrams_dropped: int = 0
+
+    def add(self, socket: Socket) -> None:
+        self.send_high_water = max(self.send_high_water, socket.send_high_water)
+        self.receive_high_water = max(self.receive_high_water, socket.inbox.high_water)
+        self.datagrams_dropped += socket.inbox.dropped
 
 
 class Sockets:
-    """All ids.  `notify` is given the lines that report what happened.
+    """All ids."""
 
-    `frees_itself` tells whether the end of a connection frees its id.
-    """
-
-    def __init__(
-        self, network: Network, notify: Callable[[Reply], None], frees_itself: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, network: Network, owner: Owner) -> None:
         self._network = network
-        self._notify = notify
-        self._frees_itself = frees_itself
+        self._owner = owner
         self._used: dict[int, Socket] = {}
         self.last_transparent: int | None = None
-        self.receive_high_water = 0
-        self.send_high_water = 0
+        self._counts = Counts()
+
+    # ---- looking up ----
 
     def every(self) -> list[Socket]:
         """The ids in use, ascending."""
@@ -141,58 +83,83 @@ class Sockets:
         return self._used.get(number)
 
     def get(self, number: int) -> Socket:
-        """The socket of an id; Refused if the id is not in use."""
+        """The socket of an id.  Refused if the id is not in use."""
         if number not in self._used:
             raise Refused(SocketCode.CLOSED)
         return self._used[number]
 
-    def client(self, number: int) -> Socket:
-        """A socket that can send; Refused otherwise."""
+    def carrier(self, number: int) -> Socket:
+        """A socket that data come from and go to.  Refused if it is a listener, or not open yet."""
         socket = self.get(number)
+        if isinstance(socket, Listener):
+            raise Refused(SocketCode.NOT_ALLOWED)
+        if socket.state is SocketState.OPENING:
+            raise Refused(SocketCode.BUSY)
+        return socket
+
+    def client(self, number: int) -> Client:
+        """A socket that is connected to one peer.  Refused if it is of another kind, or not connected."""
+        socket = self.carrier(number)
+        if not isinstance(socket, Client):
+            raise Refused(SocketCode.NOT_ALLOWED)
         if not socket.connected:
             raise Refused(SocketCode.CLOSED)
         return socket
 
-    def open(self, command: Open, done: Callable[[Socket], None]) -> Socket:
-        """Occupy the id and start to connect; `done` is told when that has come to an end."""
-        socket = Socket(command)
+    def service(self, number: int) -> UdpService:
+        """A service that works.  Refused if it is something else, or has lost its network."""
+        socket = self.carrier(number)
+        if not isinstance(socket, UdpService):
+            raise Refused(SocketCode.NOT_ALLOWED)
+        if not socket.connected:
+            raise Refused(SocketCode.CLOSED)
+        return socket
 
-        def finished(result: Connection | SocketCode) -> None:
-            socket.attempt = None
-            if isinstance(result, SocketCode):
-                socket.failure = result
+    def listener(self, number: int) -> Listener:
+        """A port where clients come in.  Refused if it is something else."""
+        socket = self.get(number)
+        if not isinstance(socket, Listener):
+            raise Refused(SocketCode.NOT_ALLOWED)
+        return socket
+
+    def free_id(self) -> int | None:
+        """The id that the next client gets; None if all are in use."""
+        order = IDS if self._owner.dialect.incoming_low else reversed(IDS)
+        return next((number for number in order if number not in self._used), None)
+
+    # ---- beginning and end ----
+
+    def open(self, command: Open, done: Callable[[Socket], None]) -> Socket:
+        """Occupy the id and begin; `done` is told when that has come to an end, perhaps before this returns."""
+        socket = self._made(command)
+
+        def settled(code: SocketCode) -> None:
+            socket.failure = code
+            if code:
                 self.free(socket)
-            else:
-                socket.connection = result
-                socket.state = SocketState.CONNECTED
             done(socket)
 
-        socket.settle = finished
         self._used[socket.id] = socket
-        socket.attempt = self._network.connect(command.host, command.remote_port, command.local_port, finished)
+        socket.begin(self._network, command, settled)
         return socket
+
+    def _made(self, command: Open) -> Socket:
+        number, service, access = command.connect_id, command.service_type, command.access_mode
+        if service is Service.LISTENER:
+            return Listener(number, access, self._arrived)
+        if service is Service.UDP_SERVICE:
+            return UdpService(number, access)
+        return UdpClient(number, access) if service is Service.UDP else Client(number, access)
 
     def free(self, socket: Socket) -> None:
         """Give the id back."""
-        socket.state = SocketState.INITIAL
-        if socket.connection:
-            self.send_high_water = max(self.send_high_water, socket.connection.high_water)
         socket.release()
+        socket.state = SocketState.INITIAL
         if self._used.get(socket.id) is socket:
+            self._counts.add(socket)
             del self._used[socket.id]
-
-    def shut(self, socket: Socket) -> Callable[[], bool]:
-        """Begin an orderly end; the result tells whether it is complete."""
-        socket.state = SocketState.CLOSING
-        socket.closing = True
-        if socket.attempt:
-            socket.attempt.cancel()
-            socket.attempt = None
-        link = socket.connection
-        if link is None:
-            return lambda: True
-        link.finish()
-        return link.finished
+        if self.last_transparent == socket.id:
+            self.last_transparent = None
 
     def reset(self) -> None:
         """Drop everything, silently."""
@@ -201,28 +168,67 @@ class Sockets:
         self.last_transparent = None
 
     def lose(self) -> None:
-        """The Wi-Fi is gone, and every connection with it."""
+        """The Wi-Fi is gone, and everything that hung on it."""
         for socket in self.every():
-            if socket.attempt:
-                socket.attempt.cancel()
-                socket.settle(SocketCode.CONNECT_FAILED)
-                continue
-            socket.ended = True
-            socket.state = SocketState.CLOSING
-            socket.release()
+            if not socket.abandon():
+                socket.lose()
+
+    # ---- clients that come in ----
+
+    def _arrived(self, listener: Listener, connection: Connection) -> None:
+        if len(listener.pending) == MAX_PENDING:
+            self._turn_away(connection)
+            return
+        listener.pending.append(connection)
+        self._counts.clients_waiting_high_water = max(self._counts.clients_waiting_high_water, len(listener.pending))
+        self._let_in(listener)
+
+    def _let_in(self, listener: Listener) -> None:
+        """Accept everybody who waits, if the host need not be asked."""
+        while listener.pending and self._owner.setting(AutoAccept).state:
+            number = self.free_id()
+            if number is None:
+                self._turn_away(listener.pending.popleft())
+            else:
+                self._admit(listener, number)
+
+    def _turn_away(self, connection: Connection) -> None:
+        connection.close()
+        self._counts.clients_turned_away += 1
+        self._owner.notify(IncomingFull())
+
+    def _admit(self, listener: Listener, number: int) -> Client | None:
+        """Give the client that has waited longest an id.  One of whom the host cannot be told is turned away."""
+        connection = listener.pending.popleft()
+        if not self._owner.notify(Incoming(number, listener.id, connection.peer, connection.peer_port)):
+            connection.close()
+            self._counts.clients_turned_away += 1
+            return None
+        access = Access.BUFFER if self._owner.dialect.incoming_buffer else listener.access
+        client = self._used[number] = Client.incoming(number, access, connection, listener.id)
+        return client
+
+    def accept(self, listener: Listener, number: int | None) -> Client:
+        """Let the client in that has waited longest, under this id, or under one of our choice.  Refused if none is."""
+        if number in self._used:
+            raise Refused(SocketCode.ID_IN_USE)
+        chosen = self.free_id() if number is None else number
+        client = None if chosen is None else self._admit(listener, chosen)
+        if client is None:
+            raise Refused(SocketCode.ACCEPT_FAILED)
+        return client
+
+    # ---- as time passes ----
 
     def tick(self, now: float) -> None:
         """Complete closings that no command waits for."""
         for socket in self.every():
-            link = socket.connection
-            if socket.close_until is None:
-                continue
-            if link is None or link.finished() or now >= socket.close_until:
+            if socket.close_until is not None and (socket.gone() or now >= socket.close_until):
                 self.free(socket)
-                self._notify(Closed(socket.id))
+                self._owner.notify(Closed(socket.id))
 
     def deadline(self, now: float) -> float | None:
-        """The kernel does not tell when the peer has confirmed; it must be asked."""
+        """The network does not tell when the peer has confirmed; it must be asked."""
         return now + 0.005 if any(socket.close_until is not None for socket in self._used.values()) else None
 
     def poll(self, busy: Socket | None) -> None:
@@ -231,19 +237,29 @@ class Sockets:
             if socket is busy or socket.closing:
                 continue
             socket.fill()
-            self.receive_high_water = max(self.receive_high_water, len(socket.inbox))
-            if socket.access is Access.BUFFER and socket.inbox and not socket.announced:
-                socket.announced = True
-                self._notify(Received(socket.id))
-            if socket.ended and (socket.access is Access.BUFFER or not socket.inbox):
+            if isinstance(socket, Listener):
+                self._let_in(socket)
+            self._announce(socket)
+            if socket.ended and (socket.access is Access.BUFFER or not len(socket.inbox)):
                 self.report_end(socket)
 
+    def _announce(self, socket: Socket) -> None:
+        told = socket.queued or (socket.announced and socket.access is Access.BUFFER)
+        if len(socket.inbox) and not told and socket.access is not Access.TRANSPARENT:
+            socket.queued = self._owner.notify(Received(socket.id))
+
     def report_end(self, socket: Socket, *, silent: bool = False) -> None:
-        """Say once, unless silent, that the peer has closed; the id is free again if so configured."""
-        if socket.end_told:
-            return
-        socket.end_told = True
-        if not silent:
-            self._notify(Closed(socket.id))
-        if self._frees_itself():
+        """Say once, unless silent, that the peer has closed.  The id is free again if so configured and all is read."""
+        if not socket.end_told:
+            socket.end_told = True
+            if not silent:
+                self._owner.notify(Closed(socket.id))
+        if self._owner.setting(PassiveClosed).closed and not len(socket.inbox):
             self.free(socket)
+
+    def stats(self) -> dict[str, int]:
+        """High-water marks and losses of all sockets that were."""
+        counts = dataclasses.replace(self._counts)
+        for socket in list(self._used.values()):
+            counts.add(socket)
+        return dataclasses.asdict(counts)

@@ -16,7 +16,7 @@ from fcm360w.parameters import BARE
 from fcm360w.wire import Reply
 
 if TYPE_CHECKING:
-    from fcm360w.sim.sockets import Socket
+    from fcm360w.sim.endpoints import Client
 
 __all__ = ["Answer", "Connect", "Ending", "Printed", "Prompt", "Refused", "Step", "Steps", "Wait"]
 
@@ -66,7 +66,7 @@ class Wait:
 class Connect:
     """CONNECT, and the serial port belongs to the socket."""
 
-    socket: Socket
+    socket: Client
 
 
 Step = Reply | Prompt | Wait

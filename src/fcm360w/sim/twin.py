@@ -11,20 +11,29 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, TypeVar
 
+from fcm360w.sim.board import Board
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.frontends import FrontEnd, InProcess, Pty, Tcp
+from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
+from fcm360w.sim.kernel import KernelNetwork
 from fcm360w.sim.link import SimLink
 from fcm360w.sim.module import Module
-from fcm360w.sim.network import KernelNetwork
-from fcm360w.sim.radio import DEFAULT_AP, AccessPoint
 from fcm360w.sim.runner import Loop, Runner
+from fcm360w.sim.store import FileStore
 from fcm360w.sim.uart import PayloadStamps, Uart
 
-__all__ = ["Twin", "find", "serve"]
+__all__ = ["FLOWS", "Flow", "Twin", "find", "serve"]
 
 log = logging.getLogger("fcm360w.sim")
+
+T = TypeVar("T")
+Flow = Literal["rtscts", "none"]
+FLOWS: tuple[Flow, ...] = ("rtscts", "none")
+
+# What a module says its rate is that has no wire to hold it up.
+FASTEST = 2_000_000
 
 _named: dict[str, Twin] = {}
 
@@ -37,15 +46,21 @@ def find(name: str) -> Twin | None:
 class Machine:
     """Everything that a twin holds open."""
 
-    def __init__(self, aps: Iterable[AccessPoint], baud: int | None, dialect: Dialect, name: str | None) -> None:
+    def __init__(self, twin: Twin) -> None:
+        store = FileStore(twin.fs) if twin.fs is not None else None
         self.loop = Loop()
-        self.network = KernelNetwork(self.loop.selector, self.loop.post)
-        self.module = Module(self.network, dialect, aps, baud)
+        try:
+            self.network = KernelNetwork(self.loop.selector, self.loop.post)
+            self.module = Module(self.network, twin.dialect, twin.aps, twin.baud or FASTEST, store, twin.seed)
+        except BaseException:
+            self.loop.close()
+            raise
         self.link = SimLink(self.module, time.monotonic())
-        self.uart = Uart(baud)
-        self.in_process = InProcess(self.loop.selector, baud is not None, name)
+        self.uart = Uart(self.module.baud if twin.baud else None, flow_control=twin.flow == "rtscts")
+        self.in_process = InProcess(self.loop.selector, twin.baud is not None, twin.name)
         self.front_ends: list[FrontEnd] = [self.in_process]
-        self.runner = Runner(self.loop, self.link, self.uart, self.network, self.front_ends)
+        self.board = Board(self.link, self.uart, self.network, self.front_ends)
+        self.runner = Runner(self.loop, self.board)
         self._closed = threading.Event()
         self._owner: threading.Thread | None = None
 
@@ -58,15 +73,15 @@ class Machine:
     def _query(self) -> str:
         return f"?baud={self.uart.baud}" if self.uart.baud else ""
 
-    def attach(self) -> socket.socket:
-        """Plug in a host of this process, from any thread."""
+    def call(self, act: Callable[[], T]) -> T:
+        """Have something done in the loop's thread, from any other, and wait for it.  OSError if the twin has ended."""
         done = threading.Event()
-        results: list[socket.socket | OSError] = []
+        results: list[T | Exception] = []
 
         def run() -> None:
             try:
-                results.append(self.in_process.attach())
-            except OSError as error:
+                results.append(act())
+            except Exception as error:
                 results.append(error)
             done.set()
 
@@ -74,9 +89,10 @@ class Machine:
         while not done.wait(0.1):
             if self._closed.is_set():
                 raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
-        if isinstance(results[0], OSError):
-            raise results[0]
-        return results[0]
+        result = results[0]
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def own(self, thread: threading.Thread) -> threading.Thread:
         """Say which thread is going to run the loop."""
@@ -114,17 +130,18 @@ class Machine:
     def stats(self) -> dict[str, int]:
         return {
             "baud": self.uart.baud or 0,
+            "input_high_water": self.link.input_high_water,
+            "overrun_bytes": self.uart.from_host.dropped,
             "from_host_high_water": self.uart.from_host.high_water,
             "to_host_high_water": self.uart.to_host.high_water,
-            "send_high_water": self.module.sockets.send_high_water,
-            "receive_high_water": self.module.sockets.receive_high_water,
-            "host_high_water": self.runner.host_high_water,
+            "host_high_water": self.board.host_high_water,
             "waiting_high_water": self.module.waiting_high_water,
             "waiting_dropped": self.module.waiting_dropped,
             "ignored_while_booting": self.link.ignored,
             "overlong_dropped": self.link.overlong_dropped,
-            "host_gone_bytes": self.runner.host_gone_bytes,
+            "host_gone_bytes": self.board.host_gone_bytes,
             "sockets_open": len(self.module.sockets.every()),
+            **self.module.sockets.stats(),
         }
 
 
@@ -134,6 +151,10 @@ class Twin:
     `baud` in bit/s paces the serial line in both directions; None lets bytes pass at once.  `tcp` is an address to
     listen at (port 0 picks one), `pty` True or the path of a symbolic link to be made, `name` makes ``sim://name`` lead
     here.  The module has been running for a while when a host comes: it prints its banner only after a restart.
+
+    `fs` is a folder that keeps what the module saves, so that the next twin starts with it; a saved rate goes before
+    `baud` unless the line is unpaced.  With a `seed` signals vary, for each seed in a way of its own.  `flow` "none":
+    a module that is busy loses what does not fit its input; on an unpaced line nothing is ever lost.
     """
 
     def __init__(
@@ -145,11 +166,17 @@ class Twin:
         name: str | None = None,
         tcp: tuple[str, int] | None = None,
         pty: bool | str | None = None,
+        fs: str | None = None,
+        seed: int | None = None,
+        flow: Flow = "rtscts",
     ) -> None:
         self.aps = tuple(aps)
         self.baud = baud
         self.dialect = dialect
         self.name = name
+        self.fs = fs
+        self.seed = seed
+        self.flow = flow
         self._tcp = tcp
         self._pty = pty
         self._machine: Machine | None = None
@@ -158,12 +185,19 @@ class Twin:
     # ---- life ----
 
     def bind(self) -> Self:
-        """Open the front ends, so that `urls` can be told; the module does not answer yet.  Raises OSError."""
+        """Open the front ends, so that `urls` can be told; the module does not answer yet.
+
+        OSError if that cannot be done, ValueError if `fs` holds what no twin has written.
+        """
         if self._machine:
             return self
         if self.name is not None and _named.setdefault(self.name, self) is not self:
             raise OSError(errno.EADDRINUSE, f"a twin called {self.name!r} is running")
-        self._machine = Machine(self.aps, self.baud, self.dialect, self.name)
+        try:
+            self._machine = Machine(self)
+        except BaseException:
+            self._forget()
+            raise
         try:
             if self._pty:
                 self._machine.open_pty(self._pty if isinstance(self._pty, str) else None)
@@ -224,11 +258,45 @@ class Twin:
         ends = self._machine.front_ends if self._machine else []
         return [end.url for end in (*ends[1:], *ends[:1]) if end.url]
 
+    @property
+    def rate(self) -> int | None:
+        """Bit/s that the serial line runs at now; None if it is unpaced."""
+        return self._running().uart.baud
+
     def attach(self) -> socket.socket:
         """Plug in a host of this process; returns its end, non-blocking.  OSError if there is one already."""
-        end = self._running().attach()
+        machine = self._running()
+        end = machine.call(machine.in_process.attach)
         end.setblocking(False)
         return end
+
+    # ---- what happens to it, at will and from any thread ----
+
+    def power_cycle(self) -> None:
+        """Take the power away and give it back.  Returns at once; the banner follows when the module has started."""
+        machine = self._running()
+        machine.call(lambda: machine.board.power_cycle(time.monotonic()))
+
+    def lose_ap(self, ssid: str) -> None:
+        """Take the hotspots of a name out of reach.  A station joined to one says so, and its sockets are lost."""
+        machine = self._running()
+        machine.call(lambda: machine.module.lose_ap(ssid))
+
+    def restore_ap(self, ssid: str) -> None:
+        """Bring them back.  A station that was not told to leave joins again by itself if the hotspot is saved.
+
+        The manual says nothing of that; without a saved hotspot the host has to join again.
+        """
+        machine = self._running()
+        machine.call(lambda: machine.module.restore_ap(ssid, time.monotonic()))
+
+    def ap_client(self, joins: bool) -> str | None:
+        """A client comes to the module's own hotspot, or the first that came leaves.
+
+        Its hardware address; None if nothing happened, for want of a hotspot, of room or of a client.
+        """
+        machine = self._running()
+        return machine.call(lambda: machine.module.ap_client(joins))
 
     # ---- what it has seen ----
 
@@ -238,7 +306,7 @@ class Twin:
         return self._running().link.stamps
 
     def stats(self) -> dict[str, int]:
-        """High-water marks of every queue in bytes (lines for `waiting`; `send` of sockets closed), and drops.
+        """High-water marks of every queue in bytes (lines for `waiting`, clients for `clients_waiting`), and drops.
 
         `baud` is what the line runs at now, 0 if unpaced.
         """

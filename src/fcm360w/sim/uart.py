@@ -3,6 +3,10 @@
 Each direction is a lane.  On a paced lane byte i has passed at max(time it was put, passage of byte i-1) + 10/baud
 (8N1 is ten bits a byte).  These times are absolute, so whoever empties a lane late neither delays nor bunches what
 follows, and no byte is ever early.  A lane is emptied in quanta: waking for each byte would cost more than it tells.
+
+A receiver that has no room stops the lane if there is flow control (RTS/CTS); without, a paced lane goes on, and bytes
+whose time has come are lost.  A host that runs at another rate than the module is not simulated: no front end tells
+the twin its host's rate, so every byte arrives as it was sent.
 """
 
 from __future__ import annotations
@@ -62,12 +66,15 @@ class _Run:
 class Lane:
     """One direction: a queue of at most `limit` bytes (more is taken, but `room` is 0 then).
 
-    `stalled`: bytes have had their time, but the receiver has no room; their clock starts again when it has.
+    `stalled`: bytes have had their time, but the receiver has no room; their clock starts again when it has.  A lane
+    that is `lossy` never stalls: then whoever empties it drops what the receiver has no room for.
     """
 
-    def __init__(self, baud: int | None, limit: int) -> None:
+    def __init__(self, baud: int | None, limit: int, lossy: bool = False) -> None:
         self.limit = limit
+        self.lossy = lossy
         self.high_water = 0
+        self.dropped = 0
         self._queue = bytearray()
         self._runs: deque[_Run] = deque()
         self._byte = 0.0
@@ -111,8 +118,20 @@ class Lane:
             self._epoch, self._index = now, 0
         count = self._passed(now)
         if count > room:
-            self.stalled = True
+            self.stalled = not self.lossy
             count = room
+        return self._removed(count, now)
+
+    def drop(self, now: float) -> None:
+        """Lose what has passed by `now` and nobody has taken; it is counted."""
+        self.dropped += sum(len(chunk.data) for chunk in self._removed(self._passed(now), now))
+
+    def clear(self, now: float) -> None:
+        """Forget what is queued."""
+        self._removed(len(self._queue), now)
+        self._epoch, self._index, self.stalled = now, 0, False
+
+    def _removed(self, count: int, now: float) -> list[Chunk]:
         chunks = []
         while count > 0:
             size = min(count, self._runs[0].left)
@@ -165,11 +184,11 @@ class PayloadStamps:
 
 
 class Uart:
-    """Both lanes.  `baud` None is unpaced: bytes pass at once."""
+    """Both lanes.  `baud` None is unpaced: bytes pass at once, and none is lost, with flow control or without."""
 
-    def __init__(self, baud: int | None) -> None:
+    def __init__(self, baud: int | None, flow_control: bool = True) -> None:
         self.baud = baud
-        self.from_host = Lane(baud, READ_AHEAD if baud else UNPACED)
+        self.from_host = Lane(baud, READ_AHEAD if baud else UNPACED, lossy=baud is not None and not flow_control)
         self.to_host = Lane(baud, PACED_TRANSMIT if baud else UNPACED)
         self._next: int | None = None
 
@@ -189,6 +208,13 @@ class Uart:
             self.baud, self._next = self._next, None
             self.from_host.set_baud(self.baud)
             self.to_host.set_baud(self.baud)
+
+    def power_cycle(self, baud: int | None, now: float) -> None:
+        """What was on its way is gone, and the module starts at its own rate."""
+        self.from_host.clear(now)
+        self.to_host.clear(now)
+        if baud is not None:
+            self.switch(baud)
 
     def due(self) -> float | None:
         times = [at for at in (self.from_host.due(), self.to_host.due()) if at is not None]

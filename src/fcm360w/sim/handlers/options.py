@@ -5,8 +5,10 @@ from __future__ import annotations
 import enum
 from typing import Any
 
+from fcm360w.commands.wifi import GetDnsServers, SetDnsServers
 from fcm360w.parameters import Field, Range
 from fcm360w.sim.handlers import handles
+from fcm360w.sim.handlers.wifi import dns_servers
 from fcm360w.sim.module import Module
 from fcm360w.sim.parser import options_of
 from fcm360w.sim.steps import Answer, Printed
@@ -27,6 +29,8 @@ def put(module: Module, command: Set[Setting]) -> Answer:
 @handles(Ask)
 def ask(module: Module, command: Ask) -> Answer:
     row: type[Any] = command.row
+    if row is SetDnsServers:
+        return dns_servers(module, GetDnsServers())  # W16
     if issubclass(row, Command):
         return tuple(Printed(f"{row.at}: {text}") for text in row.test or ())
     return tuple(Printed(_described(option)) for option in options_of(row.at))

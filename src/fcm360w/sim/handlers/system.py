@@ -1,4 +1,4 @@
-"""The module itself: manual 1.2, 2.1.1 to 2.1.5."""
+"""The module itself: manual 1.2, 2.1.1 to 2.1.6."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from fcm360w.commands.system import (
     Restart,
     SetBaudRate,
     Switch,
+    Upgrade,
+    UpgradeBare,
     Version,
 )
+from fcm360w.sim.foreign import ReportPort
 from fcm360w.sim.handlers import handles
 from fcm360w.sim.module import Module
 from fcm360w.sim.steps import Answer, Refused
@@ -35,6 +38,7 @@ def basic_echo(module: Module, command: BasicEcho) -> Answer:
 
 @handles(Echo)
 def echo(module: Module, command: Echo) -> Answer:
+    module.save(echo=command.enable is Switch.ON)
     module.echo = command.enable is Switch.ON
     return ()
 
@@ -57,5 +61,26 @@ def baud_rate(module: Module, command: GetBaudRate) -> Answer:
 
 @handles(SetBaudRate)
 def set_baud_rate(module: Module, command: SetBaudRate) -> Answer:
-    module.set_baud(command.baud_rate, save=command.save is Switch.ON)
+    if command.save is Switch.ON:
+        module.save(baud=command.baud_rate)
+    module.set_baud(command.baud_rate)
+    return ()
+
+
+@handles(Upgrade)
+def upgrade(module: Module, command: Upgrade) -> Answer:
+    module.upgrade.start(command.url, module.radio.up, module.now)
+    return ()
+
+
+@handles(UpgradeBare)
+def upgrade_bare(module: Module, command: UpgradeBare) -> Answer:
+    module.upgrade.start(command.url, module.radio.up, module.now)
+    return ()
+
+
+@handles(ReportPort)
+def report_port(module: Module, command: ReportPort) -> Answer:
+    if not module.dialect.qurccfg:
+        raise Refused
     return ()

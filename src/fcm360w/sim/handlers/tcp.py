@@ -1,13 +1,18 @@
-"""TCP sockets: manual 2.3."""
+"""TCP and UDP sockets: manual 2.3."""
 
 from __future__ import annotations
 
 import binascii
+from collections.abc import Generator
+from typing import Any
 
 from fcm360w.commands.codes import SOCKET_TEXTS, SocketCode
 from fcm360w.commands.tcp import (
     MAX_SEND,
+    Accept,
+    Accepted,
     Access,
+    Choice,
     Close,
     CloseMode,
     Data,
@@ -32,49 +37,72 @@ from fcm360w.commands.tcp import (
     SendUntil,
     Sent,
     Service,
+    SocketInfo,
     SocketState,
     SwitchMode,
 )
+from fcm360w.sim.endpoints import Client, Socket, UdpService
 from fcm360w.sim.handlers import handles
 from fcm360w.sim.module import Module
 from fcm360w.sim.network import is_address
-from fcm360w.sim.sockets import Socket
-from fcm360w.sim.steps import Answer, Connect, Prompt, Refused, Steps, Wait
+from fcm360w.sim.steps import Answer, Connect, Ending, Prompt, Refused, Step, Steps, Wait
 
 NO_CARRIER = "NO CARRIER"
 CONFIRMED_EVERY = 0.002
+SERVERS = (Service.LISTENER, Service.UDP_SERVICE)
+EVERY_ADDRESS = ("", "0.0.0.0", "127.0.0.1")
+
+
+def _own_address(module: Module) -> str:
+    return module.radio.addresses.ip
+
+
+# ---- open and close -------------------------------------------------------------------------------------------------
 
 
 @handles(Open)
 def open_socket(module: Module, command: Open) -> Steps:
     _check(module, command)
     transparent = command.access_mode is Access.TRANSPARENT
-    if not module.radio.up:
-        code = SocketCode.CONNECT_FAILED if is_address(command.host) else SocketCode.DNS_FAILED
+    if code := _unreachable(module, command):
         if transparent:
             raise Refused(code)
         module.notify(Opened(command.connect_id, code))
         return None
     if not transparent:
-        module.sockets.open(command, lambda socket: module.notify(Opened(socket.id, socket.failure)))
+        module.sockets.open(command, lambda socket: _tell(module, socket))
         return None
     socket = module.sockets.open(command, lambda _: None)
     yield Wait(lambda: socket.state is not SocketState.OPENING, command.timeout())
-    if not socket.connected:
+    if not isinstance(socket, Client) or not socket.connected:
         module.sockets.free(socket)
         raise Refused(socket.failure or SocketCode.CONNECT_FAILED)
     return Connect(socket)
 
 
+def _tell(module: Module, socket: Socket) -> None:
+    module.notify(Opened(socket.id, socket.failure))
+
+
 def _check(module: Module, command: Open) -> None:
+    server = command.service_type in SERVERS
     if command.service_type is Service.INCOMING:
         raise Refused(SocketCode.INVALID_PARAMETERS)
-    if command.service_type is not Service.TCP:
-        raise Refused(SocketCode.NOT_SUPPORTED)
-    if not command.remote_port or not command.host:
+    if not (command.local_port if server else command.remote_port and command.host):
         raise Refused(SocketCode.INVALID_PARAMETERS)
+    if server and command.access_mode is Access.TRANSPARENT:
+        raise Refused(SocketCode.NOT_SUPPORTED)
     if module.sockets.find(command.connect_id):
         raise Refused(SocketCode.ID_IN_USE)
+
+
+def _unreachable(module: Module, command: Open) -> SocketCode:
+    """What is in the way before the network is asked."""
+    server = command.service_type in SERVERS
+    if not module.radio.up:
+        return SocketCode.CONNECT_FAILED if server or is_address(command.host) else SocketCode.DNS_FAILED
+    elsewhere = server and command.host not in (*EVERY_ADDRESS, _own_address(module))
+    return SocketCode.BIND_FAILED if elsewhere else SocketCode.SUCCESS
 
 
 @handles(Close)
@@ -84,35 +112,61 @@ def close(module: Module, command: Close) -> Steps:
         if module.dialect.close_unused_error:
             raise Refused(SocketCode.CLOSED)
         return None
-    done = module.sockets.shut(socket)
+    socket.shut()
     if module.setting(CloseMode).close_mode:
         socket.close_until = module.now + command.timeout_s
         return None
-    yield Wait(done, command.timeout_s, every=CONFIRMED_EVERY)
+    yield Wait(socket.gone, command.timeout_s, every=CONFIRMED_EVERY)
     module.sockets.free(socket)
     return None
 
 
+@handles(Accept)
+def accept(module: Module, command: Accept) -> Answer:
+    listener = module.sockets.listener(command.listener_socket_id)
+    if not listener.pending:
+        return ()
+    if command.accept is Choice.REJECT:
+        listener.pending.popleft().close()
+        return ()
+    client = module.sockets.accept(listener, command.incoming_socket_id).info(_own_address(module))
+    return (Accepted(client.connect_id, client.ip_address, client.remote_port),)
+
+
+# ---- state ----------------------------------------------------------------------------------------------------------
+
+
+def _states(module: Module, sockets: list[Socket]) -> tuple[SocketInfo, ...]:
+    return tuple(socket.info(_own_address(module)) for socket in sockets)
+
+
 @handles(ListSockets)
 def list_sockets(module: Module, command: ListSockets) -> Answer:
-    return tuple(socket.info() for socket in module.sockets.every())
+    return _states(module, module.sockets.every())
 
 
 @handles(ReadSockets)
 def read_sockets(module: Module, command: ReadSockets) -> Answer:
-    return tuple(socket.info() for socket in module.sockets.every())
+    return _states(module, module.sockets.every())
 
 
 @handles(GetSocket)
 def get_socket(module: Module, command: GetSocket) -> Answer:
     socket = module.sockets.find(command.connect_id)
-    return (socket.info(),) if socket else ()
+    return _states(module, [socket] if socket else [])
+
+
+@handles(GetLastError)
+def get_last_error(module: Module, command: GetLastError) -> Answer:
+    return (LastError(module.last_error, SOCKET_TEXTS[module.last_error]),)
+
+
+# ---- send -----------------------------------------------------------------------------------------------------------
 
 
 @handles(GetSent)
 def get_sent(module: Module, command: GetSent) -> Answer:
-    socket = module.sockets.get(command.connect_id)
-    total, unacked = socket.sent()
+    total, unacked = module.sockets.carrier(command.connect_id).sent()
     return (Sent(total, total - unacked, unacked),)
 
 
@@ -126,22 +180,32 @@ def send_until(module: Module, command: SendUntil) -> Steps:
     return (yield from _send(module, command.connect_id, None))
 
 
-@handles(SendTo)
-def send_to(module: Module, command: SendTo) -> Answer:
-    module.sockets.get(command.connect_id)
-    raise Refused(SocketCode.NOT_ALLOWED)
-
-
 def _send(module: Module, number: int, count: int | None) -> Steps:
+    if isinstance(module.sockets.find(number), UdpService):
+        raise Refused(SocketCode.INVALID_PARAMETERS)  # to whom?
     module.sockets.client(number)
+    data = yield from _typed(module, count)
+    return _sent(module.sockets.client(number).send(data, module.dialect.send_buffer))
+
+
+@handles(SendTo)
+def send_to(module: Module, command: SendTo) -> Steps:
+    module.sockets.service(command.connect_id)
+    data = yield from _typed(module, len(command.data))
+    return _sent(module.sockets.service(command.connect_id).send(data, command.remote_ip, command.remote_port))
+
+
+def _sent(taken: bool) -> Ending:
+    return "SEND OK" if taken else "SEND FAIL"
+
+
+def _typed(module: Module, count: int | None) -> Generator[Step, Any, bytes]:
+    """What the host enters after the prompt, as it goes to the network."""
+    hexed = module.setting(DataFormat).send_data_format is Format.HEX
+    width = 2 if hexed and module.dialect.hex_send_bytes else 1
     patience = float(module.setting(SendTimeout).timeout)
-    typed: bytes = yield Prompt(count, MAX_SEND, patience)
-    data = _decoded(typed) if module.setting(DataFormat).send_data_format is Format.HEX else typed
-    link = module.sockets.client(number).connection
-    if link is None or len(data) > link.room():
-        return "SEND FAIL"
-    link.send(data)
-    return "SEND OK"
+    typed: bytes = yield Prompt(None if count is None else count * width, MAX_SEND * width, patience)
+    return _decoded(typed) if hexed else typed
 
 
 def _decoded(digits: bytes) -> bytes:
@@ -151,34 +215,39 @@ def _decoded(digits: bytes) -> bytes:
         raise Refused(SocketCode.INVALID_PARAMETERS) from None
 
 
+# ---- receive --------------------------------------------------------------------------------------------------------
+
+
 @handles(Read)
 def read(module: Module, command: Read) -> Answer:
-    socket = module.sockets.get(command.connect_id)
+    socket = module.sockets.carrier(command.connect_id)
     if socket.access is not Access.BUFFER:
         raise Refused(SocketCode.NOT_ALLOWED)
-    return (Data(socket.take(command.read_length)),)
+    return (Data(*socket.take(module.holds(command.read_length))),)
 
 
 @handles(GetReceiveCount)
 def get_receive_count(module: Module, command: GetReceiveCount) -> Answer:
-    socket = module.sockets.get(command.connect_id)
-    waiting = len(socket.inbox)
-    return (ReceiveCount(socket.received, socket.received - waiting, waiting),)
+    socket = module.sockets.carrier(command.connect_id)
+    unread = len(socket.inbox)
+    return (ReceiveCount(socket.taken + unread, socket.taken, unread),)
+
+
+# ---- modes ----------------------------------------------------------------------------------------------------------
 
 
 @handles(SwitchMode)
 def switch_mode(module: Module, command: SwitchMode) -> Answer:
-    if command.access_mode is Access.TRANSPARENT:
-        return Connect(module.sockets.client(command.connect_id))
     socket = module.sockets.get(command.connect_id)
+    if command.access_mode is Access.TRANSPARENT:
+        if not isinstance(socket, Client):
+            raise Refused(SocketCode.NOT_SUPPORTED)
+        return Connect(module.sockets.client(command.connect_id))
+    if socket.state is SocketState.OPENING:
+        raise Refused(SocketCode.BUSY)
     socket.access = command.access_mode
     socket.announced = False
     return ()
-
-
-@handles(GetLastError)
-def get_last_error(module: Module, command: GetLastError) -> Answer:
-    return (LastError(module.last_error, SOCKET_TEXTS[module.last_error]),)
 
 
 @handles(Resume)
@@ -187,11 +256,11 @@ def resume(module: Module, command: Resume) -> Answer:
     return Connect(socket) if socket else NO_CARRIER
 
 
-def _resumable(module: Module) -> Socket | None:
+def _resumable(module: Module) -> Client | None:
     """The last transparent socket, else the lowest connected one."""
     last = module.sockets.find(-1 if module.sockets.last_transparent is None else module.sockets.last_transparent)
     candidates = [*([last] if last else []), *module.sockets.every()]
-    return next((socket for socket in candidates if socket.connected), None)
+    return next((socket for socket in candidates if isinstance(socket, Client) and socket.connected), None)
 
 
 @handles(Escape)

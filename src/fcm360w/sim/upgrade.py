@@ -1,0 +1,154 @@
+"""An upgrade over the air: firmware is fetched through the module's network, looked at as far as its length, dropped.
+
+Plain HTTP only: the answer must be 200 and bring as much as it announces.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import re
+from collections.abc import Callable
+
+from fcm360w.commands.codes import SocketCode
+from fcm360w.commands.system import UpgradeChange
+from fcm360w.sim.network import Attempt, Connection, Network
+from fcm360w.sim.steps import Refused
+
+__all__ = ["Upgrade"]
+
+log = logging.getLogger("fcm360w.sim")
+
+URL = re.compile(r"(https?)://([A-Za-z0-9.-]{1,150})(?::([0-9]{1,5}))?(/[!-~]*)?", re.IGNORECASE)
+STATUS = re.compile(rb"HTTP/1\.[01] 200\b")
+LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,10})[ \t]*\r\n", re.IGNORECASE)
+MAX_HEAD = 4096
+READ = 64 * 1024
+PATIENCE = 30.0
+
+
+class Stage(enum.Enum):
+    """How far an upgrade is."""
+
+    IDLE, FETCHING, INSTALLING = range(3)
+
+
+class Upgrade:
+    """At most one at a time.  `tell` is told of each change; `delay` seconds pass between the last and the restart.
+
+    `installed`: the module has to restart, by reset().  A server that says nothing for 30 s has failed.
+    """
+
+    def __init__(self, network: Network, tell: Callable[[UpgradeChange], None], delay: float) -> None:
+        self.installed = False
+        self._network = network
+        self._tell = tell
+        self._delay = delay
+        self._stage = Stage.IDLE
+        self._until: float | None = None
+        self._request = b""
+        self._attempt: Attempt | None = None
+        self._link: Connection | None = None
+        self._head = b""
+        self._in_body = False
+        self._left: int | None = None
+
+    def start(self, url: str, online: bool, now: float) -> None:
+        """Begin to fetch.  Refused if this is no URL, or another upgrade runs."""
+        match = URL.fullmatch(url)
+        if match is None or int(match[3] or 80) not in range(1, 65536):
+            raise Refused(SocketCode.INVALID_PARAMETERS)
+        if self._stage is not Stage.IDLE:
+            raise Refused(SocketCode.BUSY)
+        self._tell(UpgradeChange.STARTED)
+        scheme, host, port, path = match.groups()
+        if not online or scheme.lower() != "http":
+            self._fail("no network" if not online else "the twin fetches by plain HTTP only")
+            return
+        self._stage, self._until = Stage.FETCHING, now + PATIENCE
+        self._request = f"GET {path or '/'} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode()
+        self._attempt = self._network.connect(host, int(port or 80), 0, self._connected)
+
+    def _connected(self, result: Connection | SocketCode) -> None:
+        self._attempt = None
+        if isinstance(result, SocketCode):
+            self._fail(f"no connection: {result.name}")
+            return
+        self._link = result
+        result.send(self._request)
+
+    def reset(self) -> None:
+        """Give up, or start afresh, silently."""
+        self._let_go()
+        self._stage, self._until, self.installed = Stage.IDLE, None, False
+
+    def lose(self) -> None:
+        """The Wi-Fi is gone."""
+        if self._stage is Stage.FETCHING:
+            self._fail("the network is gone")
+
+    def deadline(self) -> float | None:
+        return 0.0 if self._link and self._link.readable else self._until
+
+    def tick(self, now: float) -> None:
+        """Let time pass, and fetch some of what has come."""
+        if self._link and self._link.readable:
+            data = self._link.receive(READ)
+            if data is None:
+                self._ended(now)
+            elif data:
+                self._until = now + PATIENCE
+                self._take(data, now)
+        if self._until is None or now < self._until:
+            return
+        if self._stage is Stage.INSTALLING:
+            self.installed, self._until = True, None
+        else:
+            self._fail("the server says nothing")
+
+    def _take(self, data: bytes, now: float) -> None:
+        if not self._in_body:
+            self._head += data
+            self._read_head()
+        elif self._left is not None:
+            self._left -= len(data)
+        if self._left is not None and self._left <= 0:
+            self._fetched(now)
+
+    def _read_head(self) -> None:
+        """Find out how much is still to come, once the head of the answer is complete."""
+        head, found, body = self._head.partition(b"\r\n\r\n")
+        if not found and len(self._head) <= MAX_HEAD:
+            return
+        if not found or not STATUS.match(head):
+            self._fail(f"the server says {head[:40]!r}")
+            return
+        length = LENGTH.search(head + b"\r\n")
+        self._in_body, self._left = True, int(length[1]) - len(body) if length else None
+
+    def _ended(self, now: float) -> None:
+        """The server has closed: that ends a body whose length it did not announce."""
+        if self._in_body and self._left is None:
+            self._fetched(now)
+        else:
+            self._fail("the server closed too early")
+
+    def _fetched(self, now: float) -> None:
+        self._let_go()
+        self._stage, self._until = Stage.INSTALLING, now + self._delay
+        self._tell(UpgradeChange.FETCHED)
+        self._tell(UpgradeChange.INSTALLING)
+
+    def _fail(self, reason: str) -> None:
+        log.warning("upgrade: %s", reason)
+        self._let_go()
+        self._stage, self._until = Stage.IDLE, None
+        self._tell(UpgradeChange.FAILED)
+
+    def _let_go(self) -> None:
+        if self._attempt:
+            self._attempt.cancel()
+        if self._link:
+            self._link.close()
+        self._attempt = self._link = None
+        self._head, self._in_body, self._left = b"", False, None

@@ -1,0 +1,175 @@
+"""Firmware over the air, as far as the twin goes: fetched through its network, then a restart."""
+
+from __future__ import annotations
+
+import pytest
+
+from fcm360w.commands.codes import SocketCode
+from sim_bench import ERROR, OK, Bench, MemoryConnection
+
+URL = b'AT+QWLANOTA="http://10.0.0.9:8080/fw.rbl"\r'
+DISCONNECTED = b'\r\n+QSTASTAT: "WLAN DISCONNECTED"\r\n'
+
+
+def told(*events: str) -> bytes:
+    return b"".join(b'\r\n+QOTASTAT: "%b"\r\n' % event.encode() for event in events)
+
+
+STARTED, FAILED = told("START_DOWNLOAD"), told("DOWNLOAD_FAILED")
+FETCHED = told("DOWNLOAD_SUCCEED", "START_UPGRADE")
+
+
+def begun(said: bytes = URL) -> tuple[Bench, MemoryConnection]:
+    bench = Bench()
+    assert bench.host(said) == OK + STARTED
+    return bench, bench.network.connections[-1]
+
+
+@pytest.mark.parametrize("url", [b'"http://10.0.0.9:8080/fw.rbl"', b"http://10.0.0.9:8080/fw.rbl"])
+def test_w19_w20_upgrade(url: bytes) -> None:
+    bench, server = begun(b"AT+QWLANOTA=" + url + b"\r")
+    assert bench.network.asked == [("10.0.0.9", 8080, 0)]
+    assert server.sent == [b"GET /fw.rbl HTTP/1.0\r\nHost: 10.0.0.9\r\n\r\n"]
+    server.arrive(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nfirm")
+    assert bench.tick() == b""
+    assert bench.host(b"AT\r") == OK
+    server.arrive(b"ware")
+    assert bench.tick() == FETCHED
+    assert server.closed
+    assert bench.wait(0.19) == b""
+    assert bench.wait(5.0) == b"\r\nready\r\n"
+    assert bench.host(b"AT+QGETWIFISTATE\r") == ERROR
+
+
+@pytest.mark.parametrize(("url", "asked"), [(b"http://a.example", ("a.example", 80, 0)), (b"HTTP://a:1/", ("a", 1, 0))])
+def test_what_a_url_may_leave_out(url: bytes, asked: tuple[str, int, int]) -> None:
+    bench, server = begun(b'AT+QWLANOTA="%b"\r' % url)
+    assert bench.network.asked == [asked]
+    assert server.sent[0].startswith(b"GET / HTTP/1.0\r\n")
+
+
+def test_a_length_that_is_not_announced() -> None:
+    bench, server = begun()
+    for piece in (b"HTTP/1.0 200 OK\r\n", b"Server: x\r\n\r", b"\nfirmware", b"x" * 100_000):
+        server.arrive(piece)
+        assert bench.tick() + bench.tick() == b""
+    server.end()
+    assert bench.tick() == FETCHED
+
+
+def test_nothing_to_fetch() -> None:
+    bench, server = begun()
+    server.arrive(b"HTTP/1.0 200 OK\r\ncontent-length:0\r\n\r\n")
+    assert bench.tick() == FETCHED
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 2000\r\n\r\n",
+        b"SSH-2.0-something\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nfirm",
+        b"HTTP/1.1 200 OK\r\n",
+        b"",
+    ],
+)
+def test_answers_that_bring_no_firmware(answer: bytes) -> None:
+    bench, server = begun()
+    server.arrive(answer)
+    server.end()
+    assert bench.tick() + bench.tick() == FAILED
+    assert server.closed
+    assert bench.wait(60.0) == b""
+
+
+def test_a_head_without_an_end() -> None:
+    bench, server = begun()
+    server.arrive(b"x" * 5000)
+    assert bench.tick() == FAILED
+
+
+def test_a_server_that_falls_silent() -> None:
+    bench, server = begun()
+    assert bench.wait(29.0) == b""
+    server.arrive(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert bench.wait(29.0) == b""
+    assert bench.wait(2.0) == FAILED
+    assert server.closed
+
+
+def test_no_server() -> None:
+    bench = Bench()
+    bench.network.outcome = SocketCode.CONNECT_FAILED
+    assert bench.host(URL) == OK + STARTED + FAILED
+    bench.network.outcome = SocketCode.SUCCESS
+    assert bench.host(URL) == OK + STARTED, "it may be tried again"
+
+
+def test_no_network_and_no_tls() -> None:
+    assert Bench(joined=False).host(URL) == OK + STARTED + FAILED
+    assert Bench().host(URL.replace(b"http:", b"https:")) == OK + STARTED + FAILED
+
+
+def test_the_network_goes_away() -> None:
+    bench, server = begun()
+    bench.module.lose_ap("hall")
+    assert bench.tick() == DISCONNECTED + FAILED
+    assert server.closed
+    pending = Bench()
+    pending.network.outcome = None
+    pending.host(URL)
+    pending.module.lose_ap("hall")
+    assert pending.tick() == DISCONNECTED + FAILED
+    pending.network.outcome = SocketCode.SUCCESS
+    assert pending.tick() == b""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'AT+QWLANOTA=""\r',
+        b'AT+QWLANOTA="fw.rbl"\r',
+        b'AT+QWLANOTA="ftp://10.0.0.9/fw.rbl"\r',
+        b'AT+QWLANOTA="http:///fw.rbl"\r',
+        b'AT+QWLANOTA="http://10.0.0.9:0/"\r',
+        b'AT+QWLANOTA="http://10.0.0.9:65536/"\r',
+        b'AT+QWLANOTA="http://10.0.0.9/a b"\r',
+        b"AT+QWLANOTA=http://10.0.0.9/a b\r",
+        b'AT+QWLANOTA="http://10.0.0.9/%b"\r' % (b"x" * 512),
+        b"AT+QWLANOTA=\r",
+        b"AT+QWLANOTA\r",
+        b"AT+QWLANOTA?\r",
+        b'AT+QWLANOTA="http://10.0.0.9/",1\r',
+    ],
+)
+def test_what_is_no_url(said: bytes) -> None:
+    bench = Bench()
+    assert bench.host(said) == ERROR
+    assert bench.network.asked == []
+
+
+def test_one_at_a_time() -> None:
+    bench, server = begun()
+    assert bench.host(URL) == ERROR
+    server.arrive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert bench.tick() == FETCHED
+    assert bench.host(URL) == ERROR
+
+
+@pytest.mark.parametrize("said", [b"AT+QISEND=3,5\rhel", b"AT+QISWTMD=3,2\r", b"AT+QV"])
+def test_the_restart_does_not_ask(said: bytes) -> None:
+    bench, server = begun()
+    bench.open(3)
+    server.arrive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    bench.tick()
+    bench.host(said)
+    assert bench.wait(5.0) == b"\r\nready\r\n"
+    assert bench.host(b"AT\r") == OK
+
+
+def test_a_restart_ends_it() -> None:
+    bench, server = begun()
+    bench.host(b"AT+QRST\r")
+    assert server.closed
+    assert bench.wait(60.0) == b"\r\nready\r\n"
