@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import select
-import selectors
 import socket
 import struct
 import sys
@@ -13,9 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fcm360w.commands.codes import SocketCode
 from fcm360w.sim import Dialect, Twin
-from fcm360w.sim.kernel import KernelNetwork
 from sim_host import CONNECT, OK, Host, Server, received, received_to_end
 
 EVERYTHING = bytes(range(256))
@@ -246,20 +244,6 @@ def test_local_port(host: Host, server: Server) -> None:
         host.expect(OK)
 
 
-def test_a_connection_that_never_comes_about() -> None:
-    with selectors.DefaultSelector() as selector:
-        network = KernelNetwork(selector, lambda action: None)
-        network.tick(100.0)
-        results: list[object] = []
-        network.connect("a-name-that-nobody-resolves.invalid", 80, 0, results.append)
-        assert network.deadline() == 250.0
-        network.tick(249.9)
-        assert results == []
-        network.tick(250.0)
-        assert results == [SocketCode.CONNECT_FAILED]
-        assert network.deadline() is None
-
-
 def test_twelve_at_once_and_again(host: Host, server: Server) -> None:
     for round_ in range(3):
         links = []
@@ -390,3 +374,170 @@ def test_peer_that_closes_at_once(host: Host, server: Server) -> None:
     server.accept().close()
     host.expect(b'\r\nNO CARRIER\r\n\r\n+QIURC: "closed",0\r\n')
     host.ask(b"AT", OK)
+
+
+# ---- listeners and datagrams ----------------------------------------------------------------------------------------
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A port that nobody has at the moment."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def datagram_socket() -> socket.socket:
+    link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    link.bind(("127.0.0.1", 0))
+    link.settimeout(20)
+    return link
+
+
+def listen(host: Host, number: int, port: int, access: int = 0, kind: bytes = b"TCP LISTENER") -> None:
+    line = b'AT+QIOPEN=%d,"%b","127.0.0.1",0,%d,%d' % (number, kind, port, access)
+    host.ask(line, OK + b"\r\n+QIOPEN: %d,0\r\n" % number)
+
+
+def test_clients_come_in(host: Host, twin: Twin) -> None:
+    port = free_port()
+    listen(host, 1, port, 1)
+    with socket.create_connection(("127.0.0.1", port), 20) as first:
+        mine = first.getsockname()[1]
+        host.expect(b'\r\n+QIURC: "incoming",11,1,"127.0.0.1",%d\r\n' % mine)
+        first.sendall(EVERYTHING)
+        host.expect(b'\r\n+QIURC: "recv",11,256\r\n' + EVERYTHING + b"\r\n")
+        state = host.query(b"AT+QISTATE=11")
+        assert state == b'+QISTATE: 11,"TCP INCOMING","127.0.0.1",%d,%d,2,1,1,"uart1"' % (mine, port)
+        host.ask(b"AT+QISEND=11,256", b"\r\n>")
+        host.send(EVERYTHING)
+        host.expect(b"\r\nSEND OK\r\n")
+        assert received(first, 256) == EVERYTHING
+    host.expect(b'\r\n+QIURC: "closed",11\r\n')
+    host.ask(b"AT+QICLOSE=11", OK)
+    host.ask(b"AT+QICLOSE=1", OK)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 20)
+    assert twin.stats()["clients_waiting_high_water"] == 1
+
+
+def test_more_clients_than_ids(host: Host, twin: Twin) -> None:
+    port = free_port()
+    listen(host, 1, port)
+    clients = []
+    for number in (11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 0):
+        clients.append(socket.create_connection(("127.0.0.1", port), 20))
+        mine = clients[-1].getsockname()[1]
+        host.expect(b'\r\n+QIURC: "incoming",%d,1,"127.0.0.1",%d\r\n' % (number, mine))
+    with socket.create_connection(("127.0.0.1", port), 20) as late:
+        host.expect(b'\r\n+QIURC: "incoming full"\r\n')
+        assert received_to_end(late) == b""
+    assert twin.stats()["clients_turned_away"] == 1
+    for client in clients:
+        client.close()
+
+
+def test_clients_that_wait_to_be_let_in(host: Host) -> None:
+    port = free_port()
+    host.ask(b'AT+QICFG="tcp/accept",0', OK)
+    listen(host, 1, port)
+    with (
+        socket.create_connection(("127.0.0.1", port), 20) as first,
+        socket.create_connection(("127.0.0.1", port), 20) as second,
+    ):
+        mine = first.getsockname()[1]
+        first.sendall(b"hello")
+        host.send(b"AT+QIACCEPT=1,1\r")
+        while (answer := host.line()) == b"OK":
+            host.send(b"AT+QIACCEPT=1,1\r")
+        assert answer == b'+QIACCEPT: 11,"127.0.0.1",%d' % mine
+        host.expect(OK + b'\r\n+QIURC: "incoming",11,1,"127.0.0.1",%d\r\n' % mine)
+        host.expect(b'\r\n+QIURC: "recv",11\r\n')
+        second.settimeout(0.01)
+        while True:
+            host.ask(b"AT+QIACCEPT=1,0", OK)
+            with contextlib.suppress(TimeoutError):
+                assert second.recv(1) == b""
+                break
+
+
+def test_ports_that_cannot_be_had(host: Host) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        host.ask(b'AT+QIOPEN=1,"TCP LISTENER","127.0.0.1",0,%d' % port, OK + b"\r\n+QIOPEN: 1,570\r\n")
+    with datagram_socket() as link:
+        port = link.getsockname()[1]
+        host.ask(b'AT+QIOPEN=1,"UDP SERVICE","127.0.0.1",0,%d' % port, OK + b"\r\n+QIOPEN: 1,570\r\n")
+
+
+def test_udp_service(host: Host) -> None:
+    port = free_port(socket.SOCK_DGRAM)
+    listen(host, 4, port, 0, b"UDP SERVICE")
+    with datagram_socket() as link:
+        mine = link.getsockname()[1]
+        link.sendto(EVERYTHING, ("127.0.0.1", port))
+        host.expect(b'\r\n+QIURC: "recv",4\r\n')
+        host.ask(b"AT+QIRD=4", b'\r\n+QIRD: 256,"127.0.0.1",%d\r\n' % mine + EVERYTHING + b"\r\n" + OK)
+        link.sendto(b"second", ("127.0.0.1", port))
+        host.expect(b'\r\n+QIURC: "recv",4\r\n')
+        host.ask(b"AT+QIRD=4,0", b"\r\n+QIRD: 262,256,6\r\n" + OK)
+        host.ask(b'AT+QISEND=4,256,"127.0.0.1",%d' % mine, b"\r\n>")
+        host.send(EVERYTHING)
+        host.expect(b"\r\nSEND OK\r\n")
+        assert link.recvfrom(2000) == (EVERYTHING, ("127.0.0.1", port))
+
+
+def test_udp_client(host: Host) -> None:
+    with datagram_socket() as link, datagram_socket() as stranger:
+        port = link.getsockname()[1]
+        host.ask(b'AT+QIOPEN=3,"UDP","localhost",%d,0,1' % port, OK + b"\r\n+QIOPEN: 3,0\r\n")
+        for data in (b"one", b"two"):
+            host.ask(b"AT+QISEND=3,3", b"\r\n>")
+            host.send(data)
+            host.expect(b"\r\nSEND OK\r\n")
+        data, place = link.recvfrom(2000)
+        assert (data, link.recv(2000)) == (b"one", b"two")
+        stranger.sendto(b"ignored", ("127.0.0.1", place[1]))
+        link.sendto(EVERYTHING, ("127.0.0.1", place[1]))
+        host.expect(b'\r\n+QIURC: "recv",3,256\r\n' + EVERYTHING + b"\r\n")
+        host.ask(b"AT+QICLOSE=3", OK)
+
+
+def test_udp_client_in_transparent_mode(host: Host) -> None:
+    host.ask(b'AT+QICFG="transpktsize",100', OK)
+    with datagram_socket() as link:
+        host.ask(b'AT+QIOPEN=3,"UDP","127.0.0.1",%d,0,2' % link.getsockname()[1], CONNECT)
+        host.send(b"x" * 250)
+        assert [len(link.recv(2000)) for _ in range(3)] == [100, 100, 50]
+
+
+# ---- packets --------------------------------------------------------------------------------------------------------
+
+
+def segments_in(link: socket.socket) -> int:
+    """Segments with data that Linux has received on a connection."""
+    count: int = struct.unpack_from("I", link.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), 152)[0]
+    return count
+
+
+@LINUX
+@pytest.mark.parametrize("size", [100, 1024, 1460])
+def test_packets_of_transparent_mode_are_the_segments_that_arrive(host: Host, server: Server, size: int) -> None:
+    """By the count of the server's own system."""
+    host.ask(b'AT+QICFG="transpktsize",%d' % size, OK)
+    host.open(0, server.port, 2)
+    link = server.accept()
+    host.send(b"x" * (size * 20 + 7))
+    assert len(received(link, size * 20 + 7)) == size * 20 + 7
+    assert segments_in(link) == 21
+
+
+@LINUX
+def test_without_a_wait_bytes_go_as_they_come(host: Host, server: Server) -> None:
+    host.ask(b'AT+QICFG="transwaittm",0', OK)
+    host.open(0, server.port, 2)
+    link = server.accept()
+    for count in range(1, 11):
+        host.send(b"x")
+        assert received(link, 1) == b"x"
+        assert segments_in(link) == count

@@ -19,8 +19,22 @@ from fcm360w.wire import Ask, Command, Get, Set
 load()
 COMMANDS: list[type[Command[Any]]] = [row for chapter in CHAPTERS for row in rows(chapter) if issubclass(row, Command)]
 SANS_IO = (
-    *("agenda", "board", "cable", "datamode", "dialect", "encoder", "entry", "foreign", "hotspots", "link", "memory"),
-    *("module", "parser", "pipes", "radio", "sockets", "steps", "uart", "upgrade", "world"),
+    *(
+        "agenda",
+        "board",
+        "cable",
+        "datamode",
+        "dialect",
+        "encoder",
+        "endpoints",
+        "entry",
+        "foreign",
+        "hotspots",
+        "inbox",
+        "link",
+    ),
+    *("memory", "module", "network", "packer", "parser", "pipes", "radio", "routes", "sockets", "steps", "uart", "udp"),
+    *("upgrade", "world"),
 )
 
 

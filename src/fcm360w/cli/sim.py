@@ -53,6 +53,13 @@ def _local(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     help="Serve a pseudo-terminal; LINK is a symbolic link to it.  The default.",
 )
 @click.option("--ap", "aps", multiple=True, metavar="HOTSPOT", help=HOTSPOT)
+@click.option(
+    "--map",
+    "routes",
+    multiple=True,
+    metavar="HOST:PORT=HOST:PORT",
+    help="What the module means to send to the first goes to the second; may be repeated.",
+)
 @click.option("--baud", type=click.IntRange(1200, 2_000_000), metavar="N", help=f"Bit rate, {POWER_UP} by default.")
 @click.option("--unpaced", is_flag=True, help="As fast as this machine can.")
 @click.option(
@@ -84,6 +91,7 @@ def sim(
     tcp: tuple[str, int] | None,
     pty: str | None,
     aps: tuple[str, ...],
+    routes: tuple[str, ...],
     baud: int | None,
     unpaced: bool,
     flow: Flow,
@@ -96,9 +104,11 @@ def sim(
 
     Prints the URL of each place to plug in, one a line.  Any program may open them, by hand or by code; sockets that
     the twin opens are real.  Without --ap there is one hotspot, `hall`, with the password `open sesame`.
+
+    A listener or UDP service that the module opens at port 7000 is reached at 127.0.0.1:7000 of this machine.
     """
     from fcm360w.errors import UsageError
-    from fcm360w.sim import DEFAULT_AP, Twin, parse_access_points
+    from fcm360w.sim import DEFAULT_AP, Twin, parse_access_points, parse_routes
 
     if baud and unpaced:
         raise click.UsageError("--baud and --unpaced exclude each other")
@@ -106,12 +116,13 @@ def sim(
         raise click.UsageError("--flow none needs a paced line: an unpaced one cannot be overrun")
     try:
         reach = parse_access_points(aps) if aps else (DEFAULT_AP,)
+        places = parse_routes(routes)
     except ValueError as error:
         raise UsageError(str(error)) from error
     rate = None if unpaced else baud or POWER_UP
     place = pty or True if pty is not None or tcp is None else None
     spoken = find_dialect(dialect, quirks)
-    _serve(Twin(reach, baud=rate, dialect=spoken, tcp=tcp, pty=place, fs=fs, seed=seed, flow=flow))
+    _serve(Twin(reach, baud=rate, dialect=spoken, tcp=tcp, pty=place, fs=fs, seed=seed, flow=flow, routes=places))
 
 
 def _serve(twin: Twin) -> None:

@@ -2,6 +2,7 @@
 
 from fcm360w.sim.dialect import DIALECTS, MANUAL, QUIRKS, Dialect, find_dialect
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint, parse_access_points
+from fcm360w.sim.routes import parse_routes
 from fcm360w.sim.twin import Twin, serve
 from fcm360w.sim.uart import PayloadStamps
 from fcm360w.sim.world import World
@@ -18,5 +19,6 @@ __all__ = [
     "World",
     "find_dialect",
     "parse_access_points",
+    "parse_routes",
     "serve",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
+from fcm360w.commands.tcp import ConnectId, SocketInfo
 from fcm360w.commands.wifi import Password, Ssid
-from fcm360w.parameters import Named
+from fcm360w.parameters import Named, Range
 from fcm360w.wire import Command
 
-__all__ = ["ROWS", "ReportPort", "StartApExtended"]
+__all__ = ["ROWS", "GetSocketOfType", "ReportPort", "StartApExtended"]
 
 
 class StartApExtended(Command[None], at="+QSOFTAP", ref="2.1.12"):
@@ -26,4 +27,11 @@ class ReportPort(Command[None], at="+QURCCFG", ref="1.2"):
     port: str | None = None
 
 
-ROWS: tuple[type[Command[None]], ...] = (StartApExtended, ReportPort)
+class GetSocketOfType(Command[tuple[SocketInfo, ...]], at="+QISTATE", ref="2.3.4"):
+    """Cellular modules ask for one socket in this way (T18)."""
+
+    query_type: Annotated[int, Range(1, 1)]
+    connect_id: ConnectId
+
+
+ROWS: tuple[type[Command[Any]], ...] = (StartApExtended, ReportPort, GetSocketOfType)

@@ -15,7 +15,7 @@ from fcm360w.sim.kernel_sockets import KERNEL_BUFFER, KernelConnection, KernelDa
 from fcm360w.sim.network import Attempt, Connection, Datagrams, Listening, is_address
 from fcm360w.sim.watch import WRITE, Watch
 
-__all__ = ["KernelNetwork"]
+__all__ = ["LOOPBACK", "KernelNetwork"]
 
 log = logging.getLogger("fcm360w.sim")
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import UpgradeChange, UpgradeEvent
 from fcm360w.commands.tcp import Closed, DataFormat, Format
-from fcm360w.commands.wifi import StationChange, StationEvent
+from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
 from fcm360w.sim.network import Network
@@ -128,8 +128,10 @@ class Module:
     def _radio_changed(self, line: Reply) -> None:
         self.notify(line)
         if isinstance(line, StationEvent) and line.event is StationChange.DISCONNECTED:
-            self.sockets.lose()
+            self.sockets.lose(servers=not self.radio.ap_up)
             self.upgrade.lose()
+        elif isinstance(line, ApEvent) and line.event is ApChange.DOWN and not self.radio.up:
+            self.sockets.lose()
 
     def _upgrade_changed(self, change: UpgradeChange) -> None:
         self.notify(UpgradeEvent(change))

@@ -118,7 +118,10 @@ class Network(Protocol):
         ...
 
     def resolve(self, host: str, done: Callable[[str], None]) -> Attempt:
-        """Look a name up; `done` is called later, once, with its dotted address, or "" if it has none."""
+        """Look a name up; `done` is called later, once, with its dotted address, or "" if it has none.
+
+        A dotted address is its own.
+        """
         ...
 
 

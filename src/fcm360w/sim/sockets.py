@@ -158,8 +158,7 @@ class Sockets:
         if self._used.get(socket.id) is socket:
             self._counts.add(socket)
             del self._used[socket.id]
-        if self.last_transparent == socket.id:
-            self.last_transparent = None
+            self.last_transparent = None if self.last_transparent == socket.id else self.last_transparent
 
     def reset(self) -> None:
         """Drop everything, silently."""
@@ -167,10 +166,10 @@ class Sockets:
             self.free(socket)
         self.last_transparent = None
 
-    def lose(self) -> None:
-        """The Wi-Fi is gone, and everything that hung on it."""
+    def lose(self, *, servers: bool = True) -> None:
+        """The Wi-Fi is gone, and every connection; listeners and services too, unless the module has another role."""
         for socket in self.every():
-            if not socket.abandon():
+            if (servers or isinstance(socket, Client)) and not socket.abandon():
                 socket.lose()
 
     # ---- clients that come in ----

@@ -9,17 +9,18 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
-from types import TracebackType
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType, TracebackType
 from typing import Literal, Self, TypeVar
 
 from fcm360w.sim.board import Board
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.frontends import FrontEnd, InProcess, Pty, Tcp
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
-from fcm360w.sim.kernel import KernelNetwork
+from fcm360w.sim.kernel import LOOPBACK, KernelNetwork
 from fcm360w.sim.link import SimLink
 from fcm360w.sim.module import Module
+from fcm360w.sim.routes import Place, RoutedNetwork
 from fcm360w.sim.runner import Loop, Runner
 from fcm360w.sim.store import FileStore
 from fcm360w.sim.uart import PayloadStamps, Uart
@@ -50,8 +51,9 @@ class Machine:
         store = FileStore(twin.fs) if twin.fs is not None else None
         self.loop = Loop()
         try:
-            self.network = KernelNetwork(self.loop.selector, self.loop.post)
-            self.module = Module(self.network, twin.dialect, twin.aps, twin.baud or FASTEST, store, twin.seed)
+            self.network = KernelNetwork(self.loop.selector, self.loop.post, twin.address)
+            network = RoutedNetwork(self.network, twin.routes) if twin.routes else self.network
+            self.module = Module(network, twin.dialect, twin.aps, twin.baud or FASTEST, store, twin.seed)
         except BaseException:
             self.loop.close()
             raise
@@ -152,6 +154,10 @@ class Twin:
     listen at (port 0 picks one), `pty` True or the path of a symbolic link to be made, `name` makes ``sim://name`` lead
     here.  The module has been running for a while when a host comes: it prints its banner only after a restart.
 
+    A listener or UDP service that the module opens is a port of the same number of this machine, at the address
+    `bind`: what is opened at 7000 is reached at 127.0.0.1:7000.  `routes` maps places (host, port) to others: whatever
+    the module means to send to the first goes to the second, and it is not told.
+
     `fs` is a folder that keeps what the module saves, so that the next twin starts with it; a saved rate goes before
     `baud` unless the line is unpaced.  With a `seed` signals vary, for each seed in a way of its own.  `flow` "none":
     a module that is busy loses what does not fit its input; on an unpaced line nothing is ever lost.
@@ -169,6 +175,8 @@ class Twin:
         fs: str | None = None,
         seed: int | None = None,
         flow: Flow = "rtscts",
+        bind: str = LOOPBACK,
+        routes: Mapping[Place, Place] = MappingProxyType({}),
     ) -> None:
         self.aps = tuple(aps)
         self.baud = baud
@@ -177,6 +185,8 @@ class Twin:
         self.fs = fs
         self.seed = seed
         self.flow = flow
+        self.address = bind
+        self.routes = dict(routes)
         self._tcp = tcp
         self._pty = pty
         self._machine: Machine | None = None

@@ -42,6 +42,7 @@ from fcm360w.commands.tcp import (
     SwitchMode,
 )
 from fcm360w.sim.endpoints import Client, Socket, UdpService
+from fcm360w.sim.foreign import GetSocketOfType
 from fcm360w.sim.handlers import handles
 from fcm360w.sim.module import Module
 from fcm360w.sim.network import is_address
@@ -54,7 +55,9 @@ EVERY_ADDRESS = ("", "0.0.0.0", "127.0.0.1")
 
 
 def _own_address(module: Module) -> str:
-    return module.radio.addresses.ip
+    """The station's; while it has none, that of the module's own hotspot."""
+    radio = module.radio
+    return radio.addresses.ip if radio.up or not radio.ap_up else radio.own.addresses.ip
 
 
 # ---- open and close -------------------------------------------------------------------------------------------------
@@ -99,7 +102,7 @@ def _check(module: Module, command: Open) -> None:
 def _unreachable(module: Module, command: Open) -> SocketCode:
     """What is in the way before the network is asked."""
     server = command.service_type in SERVERS
-    if not module.radio.up:
+    if not (module.radio.up or module.radio.ap_up):
         return SocketCode.CONNECT_FAILED if server or is_address(command.host) else SocketCode.DNS_FAILED
     elsewhere = server and command.host not in (*EVERY_ADDRESS, _own_address(module))
     return SocketCode.BIND_FAILED if elsewhere else SocketCode.SUCCESS
@@ -154,6 +157,13 @@ def read_sockets(module: Module, command: ReadSockets) -> Answer:
 def get_socket(module: Module, command: GetSocket) -> Answer:
     socket = module.sockets.find(command.connect_id)
     return _states(module, [socket] if socket else [])
+
+
+@handles(GetSocketOfType)
+def get_socket_of_type(module: Module, command: GetSocketOfType) -> Answer:
+    if not module.dialect.qistate_type:
+        raise Refused
+    return get_socket(module, GetSocket(command.connect_id))
 
 
 @handles(GetLastError)
