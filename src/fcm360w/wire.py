@@ -127,7 +127,7 @@ class Row:
         return ",".join(parts)
 
     def _check(self, field: Field, value: Any) -> None:
-        if value is None and field.optional:
+        if value is None and field.optional and field.default is None:
             return
         if fault := field.fault(value):
             shown = "is not text" if field.secret and not isinstance(value, str) else fault
@@ -234,14 +234,17 @@ class Command(Row, Generic[R]):
         """The command line, without its CR.  UsageError if a parameter is out of bounds."""
         if self.form == "exec":
             return f"AT{self.at}"
-        return f"AT{self.at}?" if self.form == "read" else f"AT{self.at}={self.parameters(mask)}"
+        if self.form == "read":
+            return f"AT{self.at}?"
+        return f"AT{self.at}{'=' if self.at.startswith('+') else ''}{self.parameters(mask)}"
 
     def body(self) -> bytes | None:
-        """What is sent at the prompt; None if there is no prompt."""
+        """What is sent at the prompt; None if there is no prompt.  UsageError if it is out of bounds."""
         field = self.payload_field()
         if field is None or field.payload is None:
             return None
         data: bytes = getattr(self, field.name)
+        self._check(field, data)
         return data if field.payload.counted else data + b"\x1a"
 
     def section(self) -> str:

@@ -49,7 +49,7 @@ class Typed(Command[str], form="exec"):
         return any(command.connects() for command in self.commands)
 
     def section(self) -> str:
-        return self.commands[0].section() if self.commands else ""
+        return self.commands[0].section() if len(pieces(self.text)) == len(self.commands) == 1 else ""
 
     def timeout(self) -> float:
         return self.seconds
