@@ -158,11 +158,10 @@ def _final(text: str) -> list[Reading]:
 
 def _said(text: str) -> list[Reading]:
     match = SAID.fullmatch(text)
-    rows = replies().get(match["name"].upper(), []) if match else []
-    if not match or not rows:
+    if not match:
         return []
-    rest = (match["rest"] or "").strip(" ")
-    return list(_tested(rows[0].at, text, rest)) or [_heard(fit, text) for fit in _nearest(rows, rest)]
+    name, rest = match["name"].upper(), (match["rest"] or "").strip(" ")
+    return list(_tested(name, text, rest)) or [_heard(fit, text) for fit in _nearest(replies().get(name, []), rest)]
 
 
 def _nearest(rows: list[type[Reply]], rest: str) -> list[Fit]:
@@ -213,9 +212,9 @@ def _tested(name: str, text: str, rest: str) -> Iterator[Reading]:
         if any(rest.replace(" ", "") == answer.replace(" ", "") for answer in entry.test or ()):
             option = next((option for option in entry.options if rest.startswith(f'"{option.key}"')), None)
             asked = option or next(usage.row for usage in entry.usages if usage.row.test)
-            ranges = GROUPED.findall(rest)[1 if option else 0 :]
+            ranges = [text.strip(" ") for text in GROUPED.findall(rest)][1 if option else 0 :]
             pairs = zip(asked.printed_fields(), ranges, strict=False)
-            parts = tuple(Part(title(field), text, "", field.limits(), field.note) for field, text in pairs)
+            parts = tuple(Part(title(field), values, "", field.limits(), field.note) for field, values in pairs)
             yield Reading("answer to the test command", text, "", entry.section, parts)
 
 

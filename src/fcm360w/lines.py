@@ -97,9 +97,11 @@ class Fit(NamedTuple):
 
     @property
     def distance(self) -> tuple[int, int]:
-        """How far the line is from being this row: first by its shape, then by its values."""
+        """How far the line is from being this row: first by its shape, where a lack is less than a surplus, then by its
+        values."""
         wrong = [each for each in self.arguments if each.fault]
-        return len(self.misshapen) + sum(not each.text or each.field.literal for each in wrong), len(wrong)
+        shapeless = [each for each in wrong if not each.text or each.field.literal]
+        return 2 * len(self.misshapen) + len(shapeless), len(wrong) - len(shapeless)
 
     def command(self) -> Command[Any] | None:
         """The command, if nothing is wrong."""

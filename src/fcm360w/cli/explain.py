@@ -45,8 +45,8 @@ def _one(text: str, as_json: bool) -> tuple[Iterable[str], bool]:
     from fcm360w.errors import UsageError
     from fcm360w.explain import explain as readings_of
 
-    entries = reference.find(text)
-    said = reference.said(text)
+    line = text[:2].upper() == "AT"
+    entries, said = ([], []) if line else (reference.find(text), reference.said(text))
     if entries or said:
         found = {"commands": [entry.data() for entry in entries], "lines": [reference.line(row) for row in said]}
         return ([json.dumps(found)] if as_json else _page(entries, said)), True
