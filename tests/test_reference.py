@@ -35,7 +35,7 @@ def test_a_template_is_like_its_line(row: type[Row]) -> None:
     """With the parameters of a legal line in the places of their names it is that line."""
     shown = reference.template(row, whole=True)
     given = sample(row)
-    text = given.line() if not issubclass(row, Setting) else given.line()
+    text = given.line()
     for field in row.printed_fields():
         value = field.format(getattr(given, field.name))
         name = "/".join(f"<{name}>" for name in field.names)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fcm360w.commands import tcp, wifi
 from fcm360w.errors import UsageError
 from fcm360w.module import Module
 from fcm360w.parameters import Dotted, Field, Length, Payload, Range

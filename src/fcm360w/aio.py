@@ -7,9 +7,10 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from fcm360w.channel import Channel, Mode, Report, attach, open_channel
+from fcm360w.attached import attach
+from fcm360w.channel import Channel, Mode, Report, open_channel
 from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
 from fcm360w.errors import FCM360WError, PeerClosed, TransportLost
 from fcm360w.events import Event
@@ -20,7 +21,7 @@ from fcm360w.steps import EscapePolicy
 from fcm360w.streams import CLOSE_WAIT, flat, sized, writable_bytes
 from fcm360w.threads import IDLE_SLICE
 from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, wait
-from fcm360w.wire import Flow, Reply
+from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -121,9 +122,9 @@ class AsyncModule:
         self._streams.append(stream)
         return stream
 
-    def attach(self) -> AsyncStream:
+    async def attach(self, command: Command[Any]) -> AsyncStream:
         """As Module.attach."""
-        stream = AsyncStream(self, attach(self._link))
+        stream = AsyncStream(self, await self.drive(attach(self._link, command)))
         self._streams.append(stream)
         return stream
 

@@ -41,7 +41,6 @@ ACCESS: dict[Mode, Access] = {
 CLOSED_CODE = 565
 PUSH_INBOX = 4 << 20
 STALL = 1.0
-NO_ID = -1
 
 
 class Report(NamedTuple):
@@ -130,7 +129,6 @@ class Transparent(Channel):
         super().__init__(link, connect_id)
         assert link.data is not None
         self.data = link.data
-        self.data.taken = True
         self._settling = 0
 
     @property
@@ -219,14 +217,6 @@ class Transparent(Channel):
             finally:
                 self.data.closing = False
         return (yield from self._finish(seconds))
-
-
-class Attached(Transparent):
-    """The data mode of a command of the caller's own.  It ends with it: the socket is the caller's affair."""
-
-    def _finish(self, seconds: float) -> Steps[Report]:
-        yield from ()
-        return self.report or self._conclude(None)
 
 
 class Commanded(Channel):
@@ -418,13 +408,6 @@ def open_channel(link: Link, host: str, port: int, mode: Mode) -> Turns[Channel]
             channel.detach()
         raise
     return made[0] if made else Transparent(link, connect_id)
-
-
-def attach(link: Link) -> Channel:
-    """The data mode that a command has begun.  UsageError if there is none, or it is a stream already."""
-    if link.state not in STREAMING or link.data is None or link.data.taken:
-        raise UsageError("there is no data mode that is not a stream already")
-    return Attached(link, NO_ID)
 
 
 def _wait(seconds: float) -> Steps[None]:

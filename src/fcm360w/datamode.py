@@ -36,7 +36,6 @@ class DataMode:
         self.received = 0
         self.inbox_high_water = 0
         self.closing = False
-        self.taken = False  # somebody reads and writes it
         self.dropped = 0
 
     @property
@@ -122,7 +121,6 @@ class DataMode:
 
     def adopt(self, earlier: DataMode) -> None:
         """Go on where an earlier stay of the same socket ended."""
-        self.taken = True
         self.inbox[:0] = earlier.inbox
         self.sent += earlier.sent
         self.received += earlier.received

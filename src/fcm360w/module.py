@@ -7,9 +7,10 @@ import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from fcm360w.channel import ACCESS, Mode, attach, open_channel
+from fcm360w.attached import attach
+from fcm360w.channel import ACCESS, Mode, open_channel
 from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
 from fcm360w.errors import FCM360WError, TransportLost, UsageError
 from fcm360w.events import Event
@@ -76,7 +77,7 @@ def bytes_are_stuck(port: Port) -> bool:
 def check_flow(flow: object) -> None:
     """UsageError for a command after which the serial port would be a byte stream that nobody reads."""
     if isinstance(flow, Command) and flow.connects():
-        raise UsageError(f"{flow.line(mask=True)} begins data mode: use stream()")
+        raise UsageError(f"{flow.line(mask=True)} begins data mode: use stream() or attach()")
 
 
 def check_mode(mode: str) -> None:
@@ -116,7 +117,7 @@ class Module:
 
         UsageError before anything is sent if a parameter is out of bounds; CommandError if the module refuses;
         CommandTimeout if it does not answer in the manual's time; TransportLost if the port is gone.
-        UsageError, too, for a command that begins data mode: `stream` does that, and leaves it again.
+        UsageError, too, for a command that begins data mode: `stream` and `attach` do that, and leave it again.
         """
         check_flow(flow)
         return self.drive(perform(self._link, flow))
@@ -150,12 +151,13 @@ class Module:
         self._streams.append(stream)
         return stream
 
-    def attach(self) -> Stream:
-        """The data mode that a command run by itself has begun, as a byte stream.
+    def attach(self, command: Command[Any]) -> Stream:
+        """Run a command that begins data mode, such as ATO; what follows is a byte stream.
 
-        Closing it leaves data mode and nothing else: ATO returns.  UsageError if there is no such data mode.
+        Closing it leaves data mode and does nothing else: the socket stays open.  UsageError if the command is another
+        kind of command, CommandError if the module refuses.
         """
-        stream = Stream(self, attach(self._link))
+        stream = Stream(self, self.drive(attach(self._link, command)))
         self._streams.append(stream)
         return stream
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -59,7 +60,8 @@ def _batch(commands: tuple[str, ...], url: str, wait: float, timeout: float | No
     with fcm360w.open(url) as module, transcript:
         module.events()
         for text in commands:
-            transcript.run(module, typed(text, timeout, transcript.answer))
+            line = typed(text, timeout, transcript.answer)
+            transcript.run(line, functools.partial(module.run, line))
         _hear(module, transcript, wait)
 
 

@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from fcm360w.cli.transcript import Transcript
-from fcm360w.cli.typed import opener, typed
+from fcm360w.cli.typed import Typed, opener, typed
 from fcm360w.errors import (
     CommandError,
     CommandTimeout,
@@ -124,8 +125,10 @@ class Conversation:
         opening = opener(text)
         body = self._body(opening) if opening and opening.body() is not None else None
         line = typed(text, self._timeout, self._transcript.answer, body)
-        if self._transcript.run(self._module, line) == "CONNECT":
-            self._enter()
+        if line.connects():
+            self._enter(line)
+        else:
+            self._transcript.run(line, partial(self._module.run, line))
 
     def _body(self, command: Command[Any]) -> bytes | None:
         """What the prompt of a command is to be answered with."""
@@ -156,10 +159,14 @@ class Conversation:
 
     # ---- data mode
 
-    def _enter(self) -> None:
-        self.stream, self._closed = self._module.attach(), None
+    def _enter(self, line: Typed) -> None:
+        self._transcript.run(line, partial(self._attach, line))
         self._receiver = threading.Thread(target=self._receive, args=[self.stream], daemon=True)
         self._receiver.start()
+
+    def _attach(self, line: Typed) -> str:
+        self.stream, self._closed = self._module.attach(line), None
+        return "CONNECT"
 
     def _payload_line(self, text: str) -> None:
         if text.strip() == ESCAPE:

@@ -20,7 +20,6 @@ from fcm360w.wire import Reply
 
 if TYPE_CHECKING:
     from fcm360w.cli.typed import Typed
-    from fcm360w.module import Module
 
 
 def stamp() -> str:
@@ -114,18 +113,17 @@ class Transcript:
         """Something that is nobody's data."""
         say(text)
 
-    def run(self, module: Module, line: Typed) -> str:
-        """Run a line and take down what becomes of it; its final result.  CommandError if it is refused."""
+    def run(self, line: Typed, act: Callable[[], str]) -> None:
+        """Take down a line, what `act` makes of it, and its final result.  CommandError if it is refused."""
         self._command(line.line(mask=True))
         if line.payload is not None:
             self.sent(len(line.payload))
         try:
-            result = module.run(line)
+            result = act()
         except CommandError as error:
             self._result(error.result)
             raise
         self._result(result)
-        return result
 
     # ---- where it goes
 
