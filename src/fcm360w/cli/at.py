@@ -14,6 +14,7 @@ from fcm360w.cli.options import output_options, port_option, verbosity
 if TYPE_CHECKING:
     from fcm360w.cli.conversation import Wanted
     from fcm360w.cli.transcript import Transcript
+    from fcm360w.cli.typed import Typed
     from fcm360w.module import Module
 
 
@@ -62,7 +63,20 @@ def _batch(commands: tuple[str, ...], url: str, wait: float, timeout: float | No
         for text in commands:
             line = typed(text, timeout, transcript.answer)
             transcript.run(line, functools.partial(module.run, line))
+            _await_end(module, transcript, line)
         _hear(module, transcript, wait)
+
+
+def _await_end(module: Module, transcript: Transcript, line: Typed) -> None:
+    """Wait for the line that really ends a command.  CommandError, CommandTimeout."""
+    from fcm360w.steps import Until
+
+    command = line.unfinished
+    if command and command.reply:
+        late = module.run(Until(command.reply, line.seconds, command.belongs))
+        if late:
+            transcript.unasked(late)
+        line.ended(late)
 
 
 def _hear(module: Module, transcript: Transcript, seconds: float) -> None:

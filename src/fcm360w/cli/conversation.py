@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
+from fcm360w.cli.listening import Listener
 from fcm360w.cli.transcript import Transcript
 from fcm360w.cli.typed import Typed, opener, typed
 from fcm360w.errors import (
@@ -25,10 +26,9 @@ from fcm360w.errors import (
 from fcm360w.module import Module
 from fcm360w.parameters import encode
 from fcm360w.streams import Stream
-from fcm360w.wire import Command, Reply
+from fcm360w.wire import Command
 
 ESCAPE = "+++"
-LONG = 3600.0
 SCRATCH = 65536
 
 DOTS = {
@@ -71,7 +71,6 @@ class Conversation:
         forgiving: bool = False,
     ) -> None:
         self.stream: Stream | None = None
-        self.lost: TransportLost | None = None
         self.changed: Callable[[], None] = lambda: None
         self._module = module
         self._transcript = transcript
@@ -80,12 +79,16 @@ class Conversation:
         self._forgiving = forgiving
         self._closed: PeerClosed | None = None
         self._receiver: threading.Thread | None = None
-        self._over = False
+        self._listener = Listener(module, transcript, lambda: self.changed())
+
+    @property
+    def lost(self) -> TransportLost | None:
+        return self._listener.lost
 
     def run(self, wait: float = 0.0) -> None:
         """To the end of the input, and `wait` seconds longer.  Leaves data mode."""
         self._module.events()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener.start()
         try:
             with suppress(EOFError):
                 while True:
@@ -93,7 +96,7 @@ class Conversation:
             time.sleep(wait)
             self._leave()
         finally:
-            self._over = True
+            self._listener.stop()
 
     def _step(self) -> None:
         wanted = Wanted(Input.DATA if self.stream else Input.COMMAND)
@@ -128,7 +131,13 @@ class Conversation:
         if line.connects():
             self._enter(line)
         else:
-            self._transcript.run(line, partial(self._module.run, line))
+            self._run(line, None if self._forgiving else line.unfinished)
+
+    def _run(self, line: Typed, unfinished: Command[Any] | None) -> None:
+        self._listener.expect(unfinished)
+        self._transcript.run(line, partial(self._module.run, line))
+        if unfinished:
+            line.ended(self._listener.end(line.seconds))
 
     def _body(self, command: Command[Any]) -> bytes | None:
         """What the prompt of a command is to be answered with."""
@@ -174,9 +183,17 @@ class Conversation:
         elif self.stream:
             data = encode(text) + b"\r\n"
             self._transcript.sent(len(data))
-            self.stream.sendall(data)
+            self._send(self.stream, data)
         elif text:
             raise UsageError("data mode has ended; the line was not sent")
+
+    def _send(self, stream: Stream, data: bytes) -> None:
+        try:
+            stream.sendall(data)
+        except PeerClosed:
+            if self._receiver:
+                self._receiver.join()  # it shows what came before the end
+            raise
 
     def _leave(self) -> None:
         """Out of data mode by the guarded escape; the socket stays open."""
@@ -205,17 +222,3 @@ class Conversation:
         stream.close()
         self.stream = None
         self.changed()
-
-    # ---- what comes unasked
-
-    def _listen(self) -> None:
-        """Show lines as they come, until the module is closed."""
-        try:
-            while True:
-                row = self._module.wait(Reply, LONG)
-                if row and not self._over:
-                    self._transcript.unasked(row)
-        except TransportLost as error:
-            if not self._over:
-                self.lost = error
-                self.changed()

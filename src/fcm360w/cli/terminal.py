@@ -8,7 +8,6 @@ from typing import Any
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import DummyHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -44,7 +43,11 @@ class Terminal:
         self.conversation.changed = self._changed
         self._wanted = Wanted(Input.COMMAND)
         self._commands: PromptSession[str] = PromptSession(
-            history=MaskedHistory(state_file()), completer=TableCompleter(), complete_while_typing=True, style=STYLE
+            history=MaskedHistory(state_file()),
+            completer=TableCompleter(),
+            complete_while_typing=True,
+            key_bindings=self._leaving(),
+            style=STYLE,
         )
         self._payload: PromptSession[str] = PromptSession(
             history=DummyHistory(), key_bindings=self._leaving(), style=STYLE
@@ -113,11 +116,12 @@ class Terminal:
         return hints.Hint(f"{typed} of {size} bytes of payload; Ctrl-C cancels", over)
 
     def _leaving(self) -> KeyBindings:
-        """Ctrl-] leaves data mode."""
+        """Ctrl-] leaves data mode; elsewhere it is nothing, lest it begin a search for the key that comes next."""
         bindings = KeyBindings()
 
-        @bindings.add("c-]", filter=Condition(lambda: self._wanted.kind is Input.DATA))
+        @bindings.add("c-]", eager=True)
         def leave(event: KeyPressEvent) -> None:
-            event.app.exit(result=ESCAPE)
+            if self._wanted.kind is Input.DATA:
+                event.app.exit(result=ESCAPE)
 
         return bindings

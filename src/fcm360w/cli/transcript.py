@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -69,6 +70,8 @@ class Transcript:
         self._unasked: list[str] = []
         self._log: IO[str] | None = None
         self._files = ExitStack()
+        self._running = threading.Lock()
+        self._writing = threading.RLock()
         self._fresh = True  # at the start of a line
 
     # ---- what happens, in order
@@ -76,33 +79,36 @@ class Transcript:
     def _command(self, line: str) -> None:
         """A line goes out, secrets masked."""
         self._lines = []
-        self._answers.append({"command": line, "lines": self._lines, "result": None})
+        if self._as_json:
+            self._answers.append({"command": line, "lines": self._lines, "result": None})
         self._keep(">", encode(line))
 
     def answer(self, data: bytes) -> None:
         """A line of its answer has come, or its payload."""
-        self._lines.append(data.decode("utf-8", "backslashreplace"))
+        self._remember(self._lines, data)
         self._show(data + b"\n")
 
     def _result(self, text: str) -> None:
         """Its final result has come."""
-        self._answers[-1]["result"] = text
+        if self._as_json:
+            self._answers[-1]["result"] = text
         self._show(encode(text) + b"\n")
 
     def unasked(self, row: Reply) -> None:
-        """A line that nobody asked for has come."""
-        for data in said(row):
-            self._unasked.append(data.decode("utf-8", "backslashreplace"))
-            self._show(data + b"\n")
+        """A line that nobody asked for has come; it may be known before the result that came before it is shown."""
+        with self._running:
+            for data in said(row):
+                self._remember(self._unasked, data)
+                self._show(data + b"\n")
 
     def payload(self, data: bytes) -> None:
         """Payload of data mode has come."""
-        self._unasked.append(data.decode("utf-8", "backslashreplace"))
+        self._remember(self._unasked, data)
         self._show(data)
 
     def left(self, result: str) -> None:
         """Data mode has ended, and how."""
-        self._unasked.append(result)
+        self._remember(self._unasked, encode(result))
         self._show((b"" if self._fresh else b"\n") + encode(result) + b"\n")
 
     def sent(self, count: int) -> None:
@@ -115,39 +121,47 @@ class Transcript:
 
     def run(self, line: Typed, act: Callable[[], str]) -> None:
         """Take down a line, what `act` makes of it, and its final result.  CommandError if it is refused."""
-        self._command(line.line(mask=True))
-        if line.payload is not None:
-            self.sent(len(line.payload))
-        try:
-            result = act()
-        except CommandError as error:
-            self._result(error.result)
-            raise
-        self._result(result)
+        with self._running:
+            self._command(line.line(mask=True))
+            if line.payload is not None:
+                self.sent(len(line.payload))
+            try:
+                result = act()
+            except CommandError as error:
+                self._result(error.result)
+                raise
+            self._result(result)
 
     # ---- where it goes
 
     def log(self, path: str | None) -> None:
         """Keep a copy in a file, which is appended to, from here on; None: no longer.  UsageError if it cannot be."""
-        self._files.close()
-        self._log = None
-        if path:
-            self._log = self._files.enter_context(_appended(path))
+        with self._writing:
+            self._files.close()
+            self._log = None
+            if path:
+                self._log = self._files.enter_context(_appended(path))
+
+    def _remember(self, where: list[str], data: bytes) -> None:
+        if self._as_json:
+            where.append(data.decode("utf-8", "backslashreplace"))
 
     def _show(self, data: bytes) -> None:
-        self._keep("<", data)
-        self._fresh = data.endswith(b"\n")
-        if not self._as_json:
-            self._print(data)
+        with self._writing:
+            self._keep("<", data)
+            self._fresh = data.endswith(b"\n")
+            if not self._as_json:
+                self._print(data)
 
     def _print(self, data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
     def _keep(self, direction: str, data: bytes) -> None:
-        if self._log:
-            self._log.writelines(f"{stamp()} {direction} {line}\n" for line in printable(data).splitlines())
-            self._log.flush()
+        with self._writing:
+            if self._log:
+                self._log.writelines(f"{stamp()} {direction} {line}\n" for line in printable(data).splitlines())
+                self._log.flush()
 
     def __enter__(self) -> Transcript:
         return self

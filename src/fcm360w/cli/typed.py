@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fcm360w.errors import UsageError
+from fcm360w.errors import CommandError, CommandTimeout, UsageError
 from fcm360w.events import Unparsed
 from fcm360w.lines import Piece, masked, pieces, table
 from fcm360w.parameters import encode
@@ -47,6 +47,19 @@ class Typed(Command[str], form="exec"):
 
     def connects(self) -> bool:
         return any(command.connects() for command in self.commands)
+
+    @property
+    def unfinished(self) -> Command[Any] | None:
+        """The command whose real end is a line that comes after the final result."""
+        return next((command for command in self.commands if command.late and not command.connects()), None)
+
+    def ended(self, late: Reply | None) -> None:
+        """That line has come, or has not in time.  CommandError, CommandTimeout if it is not what was hoped for."""
+        fault = late.fault() if late else None
+        if late is None:
+            raise CommandTimeout(self.line(mask=True), self.seconds, self.section())
+        if fault:
+            raise CommandError(self.line(mask=True), late.line(), *fault, self.section())
 
     def section(self) -> str:
         return self.commands[0].section() if len(pieces(self.text)) == len(self.commands) == 1 else ""
