@@ -445,6 +445,59 @@ def test_any_pushed_payload_cut_anywhere(payload: bytes, offset: int, trailer: b
     assert world.events() == [tcp.Received(3, payload), tcp.Closed(3)]
 
 
+TEXT_RECV, HEX_RECV = (line('+QIURC: "recv",3,2') + data + b"\r\n" for data in (b"OK", b"4F4B"))
+HEX = Set(tcp.DataFormat(tcp.Format.TEXT, tcp.Format.HEX))
+HEX_LINE, TEXT_LINE = 'AT+QICFG="dataformat",0,1', 'AT+QICFG="dataformat",1,0'
+
+
+@pytest.mark.parametrize("offset", range(len(TEXT_RECV + OK + HEX_RECV)))
+def test_digits_are_counted_from_the_ok_of_the_option_on(offset: int) -> None:
+    world = World(cut=cut_at(offset))
+    world.on(HEX_LINE, TEXT_RECV + OK + HEX_RECV)
+    world.run(HEX)
+    world.on(TEXT_LINE, HEX_RECV + OK + TEXT_RECV)
+    world.run(Set(tcp.DataFormat(tcp.Format.HEX, tcp.Format.TEXT)))
+    assert [row.data for row in world.events() if isinstance(row, tcp.Received)] == [b"OK", b"4F4B", b"4F4B", b"OK"]
+
+
+def test_digits_are_counted_in_what_is_read() -> None:
+    world = World()
+    world.on(HEX_LINE, OK)
+    world.run(HEX)
+    world.on("AT+QIRD=3,1500", line("+QIRD: 2") + b"4F4B\r\n" + OK)
+    assert world.run(tcp.Read(3)) == tcp.Data(b"4F4B")
+
+
+def test_an_option_that_is_refused_changes_nothing() -> None:
+    world = World()
+    world.on(HEX_LINE, ERROR + TEXT_RECV)
+    with pytest.raises(CommandError):
+        world.run(HEX)
+    assert world.events() == [tcp.Received(3, b"OK")]
+
+
+def test_a_restart_ends_the_digits() -> None:
+    world = World()
+    world.on(HEX_LINE, OK)
+    world.run(HEX)
+    world.say(line("ready"))
+    world.wait(0.1)
+    world.say(TEXT_RECV)
+    world.wait(0.1)
+    assert world.events() == [system.Booted(), tcp.Received(3, b"OK")]
+
+
+def test_pushed_digits_behind_the_end_of_data_mode() -> None:
+    """What follows NO CARRIER is the module's own however many lines it has, digits included."""
+    world = World()
+    world.on(HEX_LINE, OK)
+    world.run(HEX)
+    stream = transparent(world)
+    world.say(NO_CARRIER + line('+QIURC: "recv",3,4') + b"4F4B4F4B\r\n" + CLOSED_3)
+    world.wait(0.5)
+    assert stream.data.suspected
+
+
 def test_a_payload_rule_of_one_command_does_not_hold_for_the_next() -> None:
     world = World()
     world.on("AT", line("+QIRD: 5") + b"\r\nhello\r\n" + OK)

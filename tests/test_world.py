@@ -95,6 +95,14 @@ def test_time_is_the_same_in_every_run() -> None:
     assert run() == run()
 
 
+@pytest.mark.parametrize(("seed", "varies"), [(0, True), (None, False)])
+def test_signals_vary_if_there_is_a_seed(seed: int | None, varies: bool) -> None:
+    world = World(seed=seed)
+    with joined(world) as module:
+        levels = {module.wifi.hotspot().rssi for _ in range(20)}
+    assert (levels != {-52}) is varies
+
+
 def test_what_is_planned_happens_while_somebody_waits() -> None:
     world, seen = World(), []
     world.after(7.0, lambda: seen.append(world.now))

@@ -39,6 +39,7 @@ _RULES = list(commands.RULES.values())
 _RULE_BIT = {name: 1 << index for index, name in enumerate(commands.RULES)}
 _CONNECT = list(commands.RULES).index("connect")
 _UNASKED = (1 << commands.UNSOLICITED) - 1
+_COUNTED = (1 << len(_RULES)) - 1 - (1 << _CONNECT)
 
 
 def untunable(rate: int | None) -> int | None:
@@ -134,6 +135,11 @@ class Link:
         wanted = sum(_RULE_BIT[name] for name in rules)
         self._framer.armed = _UNASKED | wanted | (1 << _CONNECT if connect else 0)
         self._framer.want_prompt = prompt
+
+    def double(self, wanted: bool | None) -> None:
+        """Each byte of counted payload is two hex digits from now on, or is itself; None changes nothing."""
+        if wanted is not None:
+            self._framer.doubled = _COUNTED if wanted else 0
 
     def take_prompt(self) -> bool:
         """Whether a prompt was expected; it is no longer."""
@@ -244,14 +250,19 @@ class Link:
     def connected(self) -> None:
         """CONNECT has come: from here on bytes are payload."""
         self.move(Cause.CONNECTED)
-        self.data = DataMode(self.policy, _RULES, _UNASKED, self.idle_at, self.marks)
+        self.data = self._data_mode(self.idle_at)
 
     def begin_listening(self) -> None:
         """Take what comes for payload, also the rest of a line or of a payload that has begun."""
-        self.data = DataMode(self.policy, _RULES, _UNASKED, self.now, self.marks)
+        self.data = self._data_mode(self.now)
         self.data.receive(self._framer.take_tail(), self.now)
         self._framer.reset()
         self._header = None
+
+    def _data_mode(self, now: float) -> DataMode:
+        data = DataMode(self.policy, _RULES, _UNASKED, now, self.marks)
+        data.watch.doubled = self._framer.doubled
+        return data
 
     def end_data(self, stray: bool) -> None:
         """Bytes are lines again.  `stray`: what came belongs to nobody here."""
@@ -262,6 +273,11 @@ class Link:
 
     def lines(self, data: Buffer, now: float) -> None:
         """Bytes that are lines, until one of them says that the rest is payload."""
+        turning = self.pending is not None and not self.pending.done and self.pending.turns()
+        for piece in bytes(data).splitlines(keepends=True) if turning else (data,):
+            self._lines(piece, now)
+
+    def _lines(self, data: Buffer, now: float) -> None:
         for kind, chunk, rule in self._framer.feed(data):
             if kind == Kind.LINE:
                 self._on_line(chunk, rule, now)
@@ -317,6 +333,8 @@ class Link:
             reply = None
         if reply is None:
             self.unparsed += 1
+        else:
+            self.double(reply.doubles())
         self.emit(reply or Unparsed(text), now)
 
     def tell(self, event: Event) -> bool:

@@ -78,6 +78,10 @@ class Pending:
         """What was on its way when the transport was lost."""
         return None
 
+    def turns(self) -> bool:
+        """Whether a line may change how the payload of those behind it is counted."""
+        return False
+
 
 class Exchange(Pending):
     """A command: its line, perhaps a payload at the prompt, its answer."""
@@ -193,6 +197,7 @@ class Exchange(Pending):
         command, replies = self.command, self.replies
         link.move(Cause.FINAL)
         self._time(link)
+        link.double(command.doubles())
         fault = replies[-1].fault() if command.late and replies else None
         if fault:
             result = replies[-1].line()
@@ -218,6 +223,9 @@ class Exchange(Pending):
 
     def describe(self) -> str | None:
         return self.command.line(mask=True)
+
+    def turns(self) -> bool:
+        return self.command.doubles() is not None
 
 
 class Waiting(Pending):
