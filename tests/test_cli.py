@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+import spoken
 from fcm360w import errors
 from fcm360w.channel import Report
 from fcm360w.cli import failures, screen, typed
@@ -28,7 +29,7 @@ from fcm360w.cli.app import SUMMARIES, app, load
 from fcm360w.cli.connection import Tally, piece_size
 from fcm360w.cli.failures import Code, Incomplete
 from fcm360w.link import Link
-from fcm360w.sim import Twin
+from fcm360w.sim import QUIRKS, Twin
 
 PATIENCE = 30.0
 SECRET = "open sesame"
@@ -122,6 +123,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         pytest.skip("platform: no pseudo-terminals")
     link = tmp_path_factory.mktemp("twin") / "module"
     arguments = ["--tcp", "127.0.0.1:0", "--pty", str(link), "--ap", f"hall:{SECRET}", "--unpaced"]
+    arguments += spoken.arguments()
     with start("sim", *arguments) as process:
         assert process.stdout
         urls = [process.stdout.readline().decode().strip() for _ in range(2)]
@@ -212,7 +214,6 @@ def test_the_port_may_come_from_the_environment() -> None:
     ("arguments", "expected"),
     [
         (["frobnicate"], "No such command"),
-        (["at", "-p", "sim://"], "Missing argument"),
         (["at", "-p", "carrier://pigeon", "AT"], "no transport is called carrier://"),
         (["at", "-p", "sim://?colour=red", "AT"], "sim:// has no option colour; it has ap"),
         (["at", "-p", "sim://", "AT\r\nAT"], "is not a command line"),
@@ -231,6 +232,7 @@ def test_the_port_may_come_from_the_environment() -> None:
         (["sim", "--baud", "9600", "--unpaced"], "exclude each other"),
         (["sim", "--baud", "2000001"], "1200<=x<=2000000"),
         (["sim", "--ap", "hall:short"], "a password has 8 to 63 bytes"),
+        (["sim", "--map", "10.0.0.9:80"], "not HOST:PORT=HOST:PORT"),
     ],
 )
 def test_errors_of_usage(arguments: list[str], expected: str) -> None:
@@ -304,7 +306,7 @@ def test_pieces_are_full_packets_of_a_tenth_of_a_second(baud: int | None, size: 
 def test_what_opens_a_prompt_or_data_mode_is_refused_before_anything_is_sent(line: str) -> None:
     result = invoke("at", "-p", "tcp://127.0.0.1:1", "AT", line)
     assert result.exit_code == Code.USAGE
-    assert "fcm360w send" in text(result)
+    assert "opens a prompt or data mode" in text(result)
 
 
 @pytest.mark.parametrize(
@@ -324,39 +326,16 @@ def test_other_commands_pass(line: str) -> None:
     typed.check(line)
 
 
-@pytest.mark.parametrize(
-    ("line", "shown"),
-    [
-        ('AT+QSTAAPINFO="hall","open sesame"', 'AT+QSTAAPINFO="hall","***"'),
-        ("at+qstaapinfo=hall,open,sesame", 'at+qstaapinfo=hall,"***","***"'),
-        ('AT+QSTAAPINFO="hall","open', "AT+QSTAAPINFO=***"),
-        ('AT+QNEWS="open sesame"', "AT+QNEWS=***"),
-        ('AT+QSTAAPINFO "hall","open sesame"', "AT+QSTAAPINFO***"),
-        ('AT+QSTAAPINFO?"hall","open sesame"', "AT+QSTAAPINFO***"),
-        ('AT+QSTAAPINFO:"hall","open sesame"', "AT+QSTAAPINFO***"),
-        ('AT+QSTAAPINFO="ha"ll","sec;ret12"', "AT+QSTAAPINFO=***;***"),
-        ("AT+QSTAAPINFO=hall,open;sesame", 'AT+QSTAAPINFO=hall,"***";***'),
-        ('AT "open sesame"', "AT ***"),
-        ("ATE0;+QVERSION;O", "ATE0;+QVERSION;O"),
-        ('AT+QVERSION;+QSTAAPINFO="hall","x;y"', 'AT+QVERSION;+QSTAAPINFO="hall","***"'),
-        ('AT+QGETIP="station"', 'AT+QGETIP="station"'),
-        ("AT+QISTATE?", "AT+QISTATE?"),
-        ("AT", "AT"),
-    ],
-)
-def test_secrets_of_typed_lines_are_masked(line: str, shown: str) -> None:
-    assert typed.masked(line) == shown
-
-
 def test_a_typed_line_has_the_time_that_the_manual_grants() -> None:
-    assert typed.patience("AT+QVERSION;+QIRD=0") == 5.0
-    assert typed.patience("AT+QNEWS=1") == typed.PATIENCE
+    assert typed.typed("AT+QVERSION;+QIRD=0", None, print).seconds == 5.0
+    assert typed.typed("AT+QNEWS=1", None, print).seconds == typed.PATIENCE
+    assert typed.typed("AT+QIRD=0", 0.5, print).seconds == 0.5
 
 
 def test_the_answer_of_a_typed_line_is_kept_byte_for_byte() -> None:
     heard: list[bytes] = []
     link = Link(0.0)
-    pending = link.begin(typed.typed("AT+QIRD=0,1500", None, heard))
+    pending = link.begin(typed.typed("AT+QIRD=0,1500", None, heard.append))
     link.receive(b"\r\n+QIRD: 9\r\n\r\nOK\r\n\xff\0!\r\n\r\n+QNEWS:x  y \xfe\r\n\r\nOK\r\n", 0.1)
     assert pending.done
     assert heard == [b"+QIRD: 9", b"\r\nOK\r\n\xff\0!", b"+QNEWS:x  y \xfe"]
@@ -451,6 +430,7 @@ def test_demo_fails_for_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(len(line) for line in result.stdout.splitlines()) <= 80
 
 
+@pytest.mark.driver
 def test_send_in_transparent_mode_over_the_pty(twin: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_bytes(PAYLOAD)
@@ -497,6 +477,7 @@ def test_bytes_that_an_unheard_escape_added_are_told() -> None:
         conclude(tally, Report(5, 5, 0, 3), 0)
 
 
+@pytest.mark.driver
 def test_recv_in_transparent_mode_over_tcp(joined: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "data"
     with far_end(source(PAYLOAD)) as server:
@@ -507,6 +488,7 @@ def test_recv_in_transparent_mode_over_tcp(joined: dict[str, str], tmp_path: Pat
     assert told["sha256"] == hashlib.sha256(PAYLOAD).hexdigest() == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+@pytest.mark.driver
 def test_recv_of_too_little_keeps_what_came(joined: dict[str, str]) -> None:
     with far_end(source(b"hello")) as server:
         arguments = ["--out", "-", "--mode", "push", "--bytes", "10"]
@@ -515,6 +497,7 @@ def test_recv_of_too_little_keeps_what_came(joined: dict[str, str]) -> None:
     assert "the server closed after 5 of 10 bytes" in err
 
 
+@pytest.mark.driver
 def test_send_from_a_pipe_in_push_mode(joined: dict[str, str]) -> None:
     echo = Echo()
     with far_end(echo) as server:
@@ -524,6 +507,21 @@ def test_send_from_a_pipe_in_push_mode(joined: dict[str, str]) -> None:
     assert "sent 5,000 bytes in" in err
 
 
+def test_a_twin_that_leads_one_place_to_another() -> None:
+    echo = Echo()
+    with far_end(echo) as server:
+        route = f"203.0.113.9:80={server.removeprefix('tcp://')}"
+        with start("sim", "--tcp", "127.0.0.1:0", "--unpaced", "--map", route) as process:
+            assert process.stdout
+            url = process.stdout.readline().decode().strip()
+            hotspot = ["--ssid", "hall", "--password", "open sesame"]
+            code, _, err = run("send", "-", "-p", url, "--to", "tcp://203.0.113.9:80", *hotspot, data=PAYLOAD[:5000])
+            process.send_signal(signal.SIGTERM)
+    assert code == 0, err
+    assert echo.received == PAYLOAD[:5000]
+
+
+@pytest.mark.driver
 def test_a_server_that_closes_too_early_is_told(joined: dict[str, str]) -> None:
     with far_end(lambda client: None) as server:
         code, _, err = run("send", "-", "-p", joined["tcp"], "--to", server, "--mode", "buffer", data=PAYLOAD)
@@ -568,6 +566,7 @@ def test_a_module_that_does_not_answer() -> None:
     assert "AT+QSETBAND?: no answer within" in err
 
 
+@pytest.mark.driver
 def test_a_server_that_says_nothing(joined: dict[str, str], tmp_path: Path) -> None:
     arguments = ["--out", str(tmp_path / "data"), "--mode", "push", "--timeout", "0.1"]
     with far_end(silent) as server:
@@ -576,6 +575,7 @@ def test_a_server_that_says_nothing(joined: dict[str, str], tmp_path: Path) -> N
     assert "receiving timed out" in err
 
 
+@pytest.mark.driver
 def test_an_interrupt_leaves_the_module_in_command_mode(joined: dict[str, str], tmp_path: Path) -> None:
     with far_end(silent) as server:
         arguments = ["-p", joined["tcp"], "--from", server, "--out", str(tmp_path / "data")]
@@ -593,6 +593,7 @@ def test_an_interrupt_leaves_the_module_in_command_mode(joined: dict[str, str], 
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="platform: there are no hang-ups")
+@pytest.mark.driver
 def test_a_terminal_that_is_closed_leaves_the_module_in_command_mode(joined: dict[str, str], tmp_path: Path) -> None:
     with far_end(silent) as server:
         arguments = ["-p", joined["tcp"], "--from", server, "--out", str(tmp_path / "data")]
@@ -646,6 +647,58 @@ def test_a_reader_that_has_left_is_told_nothing() -> None:
         os.close(write_end)
         _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (Code.CLOSED_PIPE, b"")
+
+
+def test_sim_help_lists_dialects_and_quirks() -> None:
+    shown = text(invoke("sim", "--help"))
+    assert "manual|fc41d" in shown
+    for name, quirk in QUIRKS.items():
+        assert f"{name} {quirk.says}" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--dialect", "latin"], "'latin' is not one of 'manual', 'fc41d'"),
+        (["--quirk", "nonsense"], "'nonsense' is not one of 'info_compact'"),
+        (["--seed", "-1"], "--seed"),
+        (["--flow", "none", "--unpaced"], "an unpaced one cannot be overrun"),
+        (["--ap", "hall,rsi=-60"], "no option 'rsi'"),
+        (["--ap", "hall,security=WPA3_SAE"], "needs a password"),
+    ],
+)
+def test_options_of_sim_that_make_no_sense(arguments: list[str], expected: str) -> None:
+    result = invoke("sim", *arguments)
+    assert result.exit_code == Code.USAGE
+    assert expected in text(result)
+
+
+def test_sim_with_a_folder_that_no_twin_has_written(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text("{")
+    result = invoke("sim", "--tcp", "127.0.0.1:0", "--fs", str(tmp_path))
+    assert result.exit_code == Code.USAGE
+    assert "was not written by a twin: remove it to start as delivered" in text(result)
+
+
+def test_sim_speaks_as_it_is_told_and_remembers(tmp_path: Path) -> None:
+    options = ["--fs", str(tmp_path), "--seed", "3", "--ap", "hall", "--dialect", "fc41d", "--quirk", "prompt_space"]
+    with sim(*options, "--baud", "921600") as url:
+        assert url.endswith("?baud=921600")
+        code, out, err = run("at", "-p", url, "AT+QSTAST", "AT+QSETBAND=460800,1")
+        assert (code, out) == (0, b"+QSTAST:STATION_DOWN\nOK\nOK\n"), err
+    with sim(*options, "--baud", "921600") as url:
+        assert url.endswith("?baud=460800")
+
+
+@contextmanager
+def sim(*options: str) -> Iterator[str]:
+    """`fcm360w sim` at a TCP port; its URL."""
+    with start("sim", "--tcp", "127.0.0.1:0", *options) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().decode().strip()
+        finally:
+            process.terminate()
 
 
 def test_the_twin_starts_at_115200_as_the_module_does() -> None:

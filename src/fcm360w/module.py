@@ -7,19 +7,23 @@ import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
-from fcm360w.channel import ACCESS, Channel, Mode, open_channel
+from fcm360w.attached import attach
+from fcm360w.channel import ACCESS, Channel, Mode
 from fcm360w.errors import FCM360WError, TransportLost, UsageError
 from fcm360w.events import Event
 from fcm360w.faces import System, Tcp, Udp, Wifi
 from fcm360w.flows import start
+from fcm360w.flows.recover import Recovery
 from fcm360w.link import Link
+from fcm360w.opening import open_channel
 from fcm360w.ports import CountsOutput, Port, SetsBaud, open_port
+from fcm360w.stats import Stats, snapshot
 from fcm360w.steps import EscapePolicy
 from fcm360w.streams import Stream
 from fcm360w.threads import Waiters, Waiting, writable
-from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, wait
+from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, recovered, wait
 from fcm360w.wire import Command, Flow, Reply
 
 R = TypeVar("R")
@@ -77,9 +81,12 @@ def _trace_to_log(link: Link) -> None:
 
 
 def bytes_are_stuck(port: Port) -> bool:
-    """Whether bytes written are still on this side, as far as the system tells."""
-    waiting = port.out_waiting() if isinstance(port, CountsOutput) else 0
-    fd = port.fileno()
+    """Whether bytes written are still on this side, as far as the system tells.  The next turn says if it is lost."""
+    try:
+        waiting = port.out_waiting() if isinstance(port, CountsOutput) else 0
+        fd = port.fileno()
+    except TransportLost:
+        return False
     return bool(waiting) or (fd >= 0 and not writable(fd))
 
 
@@ -95,7 +102,7 @@ def retune(port: Port, rate: int | None) -> int | None:
 def check_flow(flow: object) -> None:
     """UsageError for a command after which the serial port would be a byte stream that nobody reads."""
     if isinstance(flow, Command) and flow.connects():
-        raise UsageError(f"{flow.line(mask=True)} begins data mode: use stream()")
+        raise UsageError(f"{flow.line(mask=True)} begins data mode: use stream() or attach()")
 
 
 def check_mode(mode: str) -> None:
@@ -136,7 +143,7 @@ class Module:
 
         UsageError before anything is sent if a parameter is out of bounds; CommandError if the module refuses;
         CommandTimeout if it does not answer in the manual's time; TransportLost if the port is gone.
-        UsageError, too, for a command that begins data mode: `stream` does that, and leaves it again.
+        UsageError, too, for a command that begins data mode: `stream` and `attach` do that, and leave it again.
         """
         check_flow(flow)
         return self.drive(perform(self._link, flow))
@@ -147,6 +154,20 @@ class Module:
         if self._link.baud is None:
             self._link.pace(self.drive(perform(self._link, start.rate(), trusting=True)))
         return self.found
+
+    def recover(self) -> Recovery:
+        """Bring a module that does not answer, or a link that is stuck, to command mode; what had to be done.
+
+        Takes milliseconds if nothing is wrong, half a minute at worst.  The flow that has the link loses it, and ends
+        in GivenUp; those behind it go on afterwards.  A transparent stream goes on when it is next used, unless its
+        socket had to be closed.  ProtocolError if nothing helps, CommandTimeout if no byte leaves the port.
+        """
+        return self.drive(recovered(self._link))
+
+    def stats(self) -> Stats:
+        """Figures since the port was opened: bytes, commands and how long they took, what was lost and where."""
+        with self._lock:
+            return snapshot(self._link)
 
     def wait(self, kind: type[E], timeout: float) -> E | None:
         """Wait for an unsolicited line of a kind; one that came earlier and was not taken counts.  None: it did not.
@@ -167,6 +188,14 @@ class Module:
         """
         check_mode(mode)
         return self.stream_over(self.drive(open_channel(self._link, host, port, mode)))
+
+    def attach(self, command: Command[Any]) -> Stream:
+        """Run a command that begins data mode, such as ATO; what follows is a byte stream.
+
+        Closing it leaves data mode and does nothing else: the socket stays open.  UsageError if the command is another
+        kind of command, CommandError if the module refuses.
+        """
+        return self.stream_over(self.drive(attach(self._link, command)))
 
     def stream_over(self, channel: Channel) -> Stream:
         """A channel of this module's link as a stream, which is closed with the module."""
@@ -248,6 +277,7 @@ class Module:
                     raise interrupt from error
                 raise
             finally:
+                turns.close()
                 self._waiters.notify()
         if interrupt:
             raise interrupt
@@ -262,7 +292,7 @@ class Module:
             raise
 
     def _move(self, turn: Turn) -> Turned:
-        link = self._link
+        link, mode = self._link, self._link.data
         self._flush()
         writing = bool(link.out) or turn.write is not None
         deadline = earlier(turn.deadline, link.deadline())
@@ -273,11 +303,12 @@ class Module:
         readable, writable = self._waiters.wait(link.has_room, writing, seconds)
         link.check()
         wrote = read = 0
+        same = link.data is mode  # else another's payload may be under way by now
         if writable:
             self._flush()
-            wrote = self._write(turn.write) if turn.write is not None and not link.out else 0
+            wrote = self._write(turn.write) if turn.write is not None and same and not link.out else 0
         if readable:
-            read = self._read(turn.read)
+            read = self._read(turn.read if same else None)
         link.tick(self.clock())
         return Turned(wrote, read)
 

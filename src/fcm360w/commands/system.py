@@ -24,20 +24,20 @@ class BasicEcho(Command[None], at="E", ref="1.2"):
 
     enable: Switch
 
-    def line(self, mask: bool = False) -> str:
-        return f"ATE{int(self.enable)}"
-
 
 class Restart(Command[None], at="+QRST", ref="2.1.1", form="exec"):
     """Restart the module.  Booted follows; nothing else is answered before it."""
 
 
 class Booted(Reply, at="ready", ref="2.1.1"):
-    """The module has started.  The manual prints no such line; some firmware says RDY."""
+    """The module has started, with options as delivered.  The manual prints no such line; some firmware says RDY."""
 
     @classmethod
     def read(cls, text: str, data: bytes | None = None) -> Self:
         return cls()
+
+    def doubles(self) -> bool:
+        return False
 
 
 class Version(Reply, at="+QVERSION", ref="2.1.2"):

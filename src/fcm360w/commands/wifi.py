@@ -33,7 +33,8 @@ class Addresses(Reply, at="+QGETIP", ref="2.1.4"):
         """Some firmware labels each address, ``ip:10.0.0.7,gateway:10.0.0.1,...``: then the labels count (W3)."""
         if not text.startswith("ip:"):
             return super().read(text, data)
-        labelled = dict(part.strip(" ").partition(":")[::2] for part in text.split(","))
+        parted = (part.strip(" ").partition(":") for part in text.split(","))
+        labelled = {name: address for name, _, address in parted}
         try:
             return cls(*(labelled[name] for name in ("ip", "gateway", "mask", "dns")))
         except KeyError as missing:
