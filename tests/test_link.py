@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, TransportLost, UsageError
 from fcm360w.events import Event, EventQueue, Lost, Overlong, Unparsed
-from fcm360w.flows import start
+from fcm360w.flows import probe, recover
 from fcm360w.link import MAX_LINE
 from fcm360w.pending import MARGIN
 from fcm360w.states import State
@@ -749,12 +749,12 @@ def test_a_connect_that_comes_too_late_is_left_again() -> None:
     world = timed_out(TRANSPARENT)
     world.say(CONNECT + b"payload", 1.0)
     world.wait(2.0)
-    world.on("AT")
     world.on(b"+++", (1.02, OK))
     world.on("AT", OK)
     world.on("AT+QISEND=4,0", answer("+QISEND: 7,7,0"))
     assert world.run(tcp.GetSent(4)) == tcp.Sent(7, 7, 0)
     assert world.script.spent
+    assert world.sent.startswith(b"+++AT")  # a question would have gone to the peer
     assert world.link.state is State.COMMAND
 
 
@@ -840,7 +840,7 @@ def test_interrupted_while_the_late_line_is_due() -> None:
     world.on(OPEN_LINE, (0.001, OK), (5.0, line("+QIOPEN: 3,0")))
     interrupt(world, OPEN)
     world.on("AT", OK, always=True)
-    assert world.run(start.probe())
+    assert world.run(probe.probe())
     world.wait(6.0)
     assert tcp.Opened(3, 0) in world.events()
 
@@ -848,7 +848,7 @@ def test_interrupted_while_the_late_line_is_due() -> None:
 def test_after_an_interrupt_before_the_prompt_silence_comes_before_any_probe() -> None:
     """A probe would be taken for the payload, and go to the peer."""
     world = World()
-    world.on("AT+QISEND=3,5", (0.02, PROMPT), (start.INPUT_LIMIT - 0.5, ERROR))
+    world.on("AT+QISEND=3,5", (0.02, PROMPT), (recover.INPUT_LIMIT - 0.5, ERROR))
     driver = world.start(perform(world.link, tcp.Send(3, b"hello")))
     world.wait(0.005)
     driver.cancel(Interrupt())
@@ -857,7 +857,7 @@ def test_after_an_interrupt_before_the_prompt_silence_comes_before_any_probe() -
     world.on("AT", OK)
     world.on("AT+QISEND=4,0", answer("+QISEND: 7,7,0"))
     assert world.run(tcp.GetSent(4)) == tcp.Sent(7, 7, 0)
-    assert world.writes[0][0] >= begin + start.INPUT_LIMIT
+    assert world.writes[0][0] >= begin + recover.INPUT_LIMIT
     assert not world.link.owing
 
 

@@ -7,13 +7,14 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from fcm360w.channel import Channel, Mode, Report, open_channel
+from fcm360w.channel import Channel, Mode, Report
 from fcm360w.commands import codes, system, tcp, wifi
 from fcm360w.errors import CommandError, FCM360WError
 from fcm360w.events import Unparsed
 from fcm360w.flows import leave, sockets, start
 from fcm360w.flows import system as modules
 from fcm360w.flows import wifi as hotspots
+from fcm360w.opening import open_channel
 from fcm360w.steps import EscapePolicy
 from fcm360w.wire import Ask, Command, Get, Reply, Set, Support
 from scripted import LATENCY, Reaction, World

@@ -85,6 +85,7 @@ class Datagrams(Holder):
         super().__init__(link, connect_id)
         self.peer = peer
         self.inbox = Inbox()
+        self._mark = link.mark("datagrams", MAX_WAITING)
         self.sent = self.received = 0
         self.closed = False
 
@@ -93,12 +94,18 @@ class Datagrams(Holder):
         if isinstance(row, Received) and row.connect_id == self.connect_id and row.data is not None:
             ip, port = self.peer or ("", 0)
             self.received += 1
-            self.inbox.put(Datagram(row.data, row.remote_ip or ip, row.remote_port or port))
+            self._put(Datagram(row.data, row.remote_ip or ip, row.remote_port or port))
         elif isinstance(row, Closed) and row.connect_id == self.connect_id:
             self.lose("the module closed the socket")
         else:
             return super().take(event)
         return True
+
+    def _put(self, datagram: Datagram) -> None:
+        dropped = self.inbox.dropped
+        self.inbox.put(datagram)
+        self._mark.rise(self.inbox.high_water)
+        self._mark.dropped += self.inbox.dropped - dropped
 
     def check(self) -> None:
         """As Holder.check; UsageError if the socket was closed."""

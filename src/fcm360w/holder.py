@@ -41,7 +41,7 @@ class Holder:
         if isinstance(row, Booted):
             self.lose("the module restarted, its sockets are gone")
         elif isinstance(row, Reassigned) and row.connect_id == self.connect_id:
-            self.lose("the module had freed the socket already")
+            self.lose(row.why)
         return False
 
     def lose(self, why: str) -> None:
