@@ -7,9 +7,10 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
+from fcm360w.attached import attach
 from fcm360w.channel import Channel, Mode, Report
 from fcm360w.commands.tcp import Sent
 from fcm360w.errors import FCM360WError, PeerClosed, TransportLost
@@ -25,7 +26,7 @@ from fcm360w.steps import EscapePolicy
 from fcm360w.streams import CLOSE_WAIT, Holders, flat, sized, writable_bytes
 from fcm360w.threads import IDLE_SLICE
 from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered, wait
-from fcm360w.wire import Flow, Reply
+from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -141,6 +142,10 @@ class AsyncModule:
         """As Module.stream."""
         check_mode(mode)
         return self.stream_over(await self.drive(open_channel(self._link, host, port, mode)))
+
+    async def attach(self, command: Command[Any]) -> AsyncStream:
+        """As Module.attach."""
+        return self.stream_over(await self.drive(attach(self._link, command)))
 
     def stream_over(self, channel: Channel) -> AsyncStream:
         """A channel of this module's link as a stream, which is closed with the module."""

@@ -7,8 +7,9 @@ import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
+from fcm360w.attached import attach
 from fcm360w.channel import ACCESS, Channel, Mode
 from fcm360w.errors import FCM360WError, TransportLost, UsageError
 from fcm360w.events import Event
@@ -101,7 +102,7 @@ def retune(port: Port, rate: int | None) -> int | None:
 def check_flow(flow: object) -> None:
     """UsageError for a command after which the serial port would be a byte stream that nobody reads."""
     if isinstance(flow, Command) and flow.connects():
-        raise UsageError(f"{flow.line(mask=True)} begins data mode: use stream()")
+        raise UsageError(f"{flow.line(mask=True)} begins data mode: use stream() or attach()")
 
 
 def check_mode(mode: str) -> None:
@@ -142,7 +143,7 @@ class Module:
 
         UsageError before anything is sent if a parameter is out of bounds; CommandError if the module refuses;
         CommandTimeout if it does not answer in the manual's time; TransportLost if the port is gone.
-        UsageError, too, for a command that begins data mode: `stream` does that, and leaves it again.
+        UsageError, too, for a command that begins data mode: `stream` and `attach` do that, and leave it again.
         """
         check_flow(flow)
         return self.drive(perform(self._link, flow))
@@ -187,6 +188,14 @@ class Module:
         """
         check_mode(mode)
         return self.stream_over(self.drive(open_channel(self._link, host, port, mode)))
+
+    def attach(self, command: Command[Any]) -> Stream:
+        """Run a command that begins data mode, such as ATO; what follows is a byte stream.
+
+        Closing it leaves data mode and does nothing else: the socket stays open.  UsageError if the command is another
+        kind of command, CommandError if the module refuses.
+        """
+        return self.stream_over(self.drive(attach(self._link, command)))
 
     def stream_over(self, channel: Channel) -> Stream:
         """A channel of this module's link as a stream, which is closed with the module."""

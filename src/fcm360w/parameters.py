@@ -38,6 +38,9 @@ class Range(NamedTuple):
     high: int
     unit: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.low}..{self.high}" if self.low < self.high else str(self.low)
+
     def check(self, value: int) -> str | None:
         return None if self.low <= value <= self.high else f"{value} is outside {self.low}..{self.high}"
 
@@ -47,6 +50,9 @@ class Length(NamedTuple):
 
     low: int
     high: int
+
+    def __str__(self) -> str:
+        return f"{self.low}..{self.high} bytes"
 
     def check(self, value: str) -> str | None:
         size = len(encode(value))
@@ -60,6 +66,9 @@ class Payload(NamedTuple):
     high: int
     counted: bool = True
 
+    def __str__(self) -> str:
+        return f"{self.low}..{self.high} bytes"
+
     def check(self, value: bytes) -> str | None:
         return None if self.low <= len(value) <= self.high else f"{len(value)} bytes, outside {self.low}..{self.high}"
 
@@ -69,10 +78,26 @@ class Dotted:
 
     __slots__ = ()
 
+    def __str__(self) -> str:
+        return "a dotted IPv4 address"
+
     def check(self, value: str) -> str | None:
         parts = value.split(".")
         good = len(parts) == 4 and all(part.isascii() and part.isdigit() and len(part) < 4 for part in parts)
         return None if good and max(map(int, parts)) < 256 else f"{value!r} is no dotted IPv4 address"
+
+
+class Only:
+    """Of an enumeration's members these alone; the others are said by the module, never to it."""
+
+    __slots__ = ("members",)
+
+    def __init__(self, *members: enum.Enum) -> None:
+        self.members = members
+
+    def check(self, value: enum.Enum) -> str | None:
+        allowed = ", ".join(member.name for member in self.members)
+        return None if value in self.members else f"{value.name} is none of {allowed}"
 
 
 class Named:
@@ -90,6 +115,12 @@ class Note(NamedTuple):
     row: str
 
 
+class Coded(NamedTuple):
+    """The number is a result code, of the table of that name (commands.codes)."""
+
+    table: str
+
+
 class Mark(enum.Enum):
     """Marks without an argument."""
 
@@ -98,7 +129,7 @@ class Mark(enum.Enum):
 
 
 SECRET, BARE = Mark.SECRET, Mark.BARE
-Bounds = Range | Length | Payload | Dotted
+Bounds = Range | Length | Payload | Dotted | Only
 Address = Annotated[str, Dotted()]
 
 
@@ -117,6 +148,7 @@ class Field(NamedTuple):
     note: str | None
     secret: bool
     bare: bool
+    codes: str | None = None
 
     @property
     def payload(self) -> Payload | None:
@@ -126,10 +158,31 @@ class Field(NamedTuple):
     def quoted(self) -> bool:
         return issubclass(self.type, str) and not self.bare
 
+    @property
+    def literal(self) -> bool:
+        """Whether only one value is allowed: it tells its command from another of the same name."""
+        return isinstance(self.bounds, Range) and self.bounds.low == self.bounds.high
+
+    @property
+    def members(self) -> tuple[enum.Enum, ...]:
+        """The values of an enumeration; empty for anything else."""
+        if isinstance(self.bounds, Only):
+            return self.bounds.members
+        return tuple(self.type) if issubclass(self.type, enum.Enum) else ()
+
+    def limits(self) -> str:
+        """What a value may be, for people."""
+        if self.members:
+            return ", ".join(map(self.format, self.members))
+        if isinstance(self.bounds, Range) and self.bounds.unit:
+            return f"{self.bounds}{' × ' if self.bounds.unit[0].isdigit() else ' '}{self.bounds.unit}"
+        return str(self.bounds) if self.bounds else "text" if issubclass(self.type, str) else "a number"
+
     def fault(self, value: Any) -> str | None:
         """What is wrong with a value, or None."""
         if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
-            return f"{value!r} is not {self.type.__name__}"
+            allowed = ", ".join(member.name for member in self.members) or self.limits()
+            return f"{value!r} is not {self.type.__name__}: {allowed}"
         if isinstance(value, str) and any(c < " " or c in '"\x7f' for c in value):
             return "must not contain a quote or a control character"
         if isinstance(value, str) and not _encodes(value):
@@ -207,14 +260,16 @@ def read_field(name: str, hint: Any, default: object = REQUIRED) -> Field:
         extras += inner
     names = next((extra for extra in extras if isinstance(extra, Named)), None)
     note = next((extra for extra in extras if isinstance(extra, Note)), None)
+    coded = next((extra for extra in extras if isinstance(extra, Coded)), None)
     return Field(
         name=name,
         type=hint,
-        bounds=next((extra for extra in extras if isinstance(extra, (Range, Length, Payload, Dotted))), None),
+        bounds=next((extra for extra in extras if isinstance(extra, Bounds)), None),
         optional=optional,
         default=default if optional else None,
         names=names.names if names else (name,),
         note=note.row if note else None,
         secret=SECRET in extras,
         bare=BARE in extras,
+        codes=coded.table if coded else None,
     )

@@ -196,8 +196,8 @@ class Exchange(Pending):
     def _complete(self, link: Link, final: str) -> None:
         command, replies = self.command, self.replies
         link.move(Cause.FINAL)
-        link.double(command.doubles())
         self._time(link)
+        link.double(command.doubles())
         fault = replies[-1].fault() if command.late and replies else None
         if fault:
             result = replies[-1].line()

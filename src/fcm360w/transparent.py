@@ -145,11 +145,15 @@ class Transparent(Channel):
         self._end(waiting=True)
         return False
 
+    @property
+    def _alone(self) -> bool:
+        """Whether ATO can lead to no other socket."""
+        return self.link.resumes is self and self.link.sinks == [self.take]
+
     def _resumed(self) -> Steps[bool]:
         """Whether data mode goes on.  If there is no answer nobody knows, and the stream has ended."""
-        alone = self.link.resumes is self and self.link.sinks == [self.take]
         try:
-            return (yield from resume(self.connect_id, alone))
+            return (yield from resume(self.connect_id, self._alone))
         except (UsageError, TransportLost):
             raise
         except BaseException:

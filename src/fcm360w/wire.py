@@ -11,7 +11,7 @@ import enum
 import functools
 import threading
 import typing
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, dataclass_transform
 
 from fcm360w.errors import UsageError
@@ -43,7 +43,23 @@ def _complete(cls: type) -> None:
     with _COMPLETING:
         if not cls.__dict__.get("_complete_"):
             dataclasses.dataclass(frozen=True, repr=False)(cls)
+            type.__setattr__(cls, "__init__", _checked(vars(cls)["__init__"]))
             cls._complete_ = True  # type: ignore[attr-defined]
+
+
+def _checked(make: Callable[..., None]) -> Callable[..., None]:
+    """A constructor whose parameters, if they are not those of the row, are the caller's fault like any other value."""
+
+    @functools.wraps(make)
+    def init(self: Row, *values: Any, **named: Any) -> None:
+        try:
+            make(self, *values, **named)
+        except TypeError as error:
+            if fault := self.misfit(len(values), named.keys()):
+                raise UsageError(f"{type(self).__name__}: {fault} (manual {self.ref})") from error
+            raise
+
+    return init
 
 
 @dataclass_transform(frozen_default=True)
@@ -82,6 +98,18 @@ class Row:
     def payload_field(cls) -> Field | None:
         return next((field for field in cls.fields() if field.payload), None)
 
+    @classmethod
+    def misfit(cls, count: int, named: Collection[str]) -> str | None:
+        """What is wrong with `count` parameters by place and some by name; None if nothing."""
+        fields = cls.fields()
+        if count > len(fields):
+            return f"too many parameters: {count}, at most {len(fields)}"
+        rest = {field.name: field for field in fields[count:]}
+        if wrong := [name for name in named if name not in rest]:
+            return f"{wrong[0]} is given twice, or no parameter"
+        missing = next((field for name, field in rest.items() if not field.optional and name not in named), None)
+        return f"{missing.names[0]} is missing: {missing.limits()}" if missing else None
+
     def parameters(self, mask: bool = False) -> str:
         """The parameters as text; UsageError if one is out of bounds.  `mask` hides the secret ones."""
         parts = [f'"{self.key}"'] if self.key else []
@@ -99,7 +127,7 @@ class Row:
         return ",".join(parts)
 
     def _check(self, field: Field, value: Any) -> None:
-        if value is None and field.optional:
+        if value is None and field.optional and field.default is None:
             return
         if fault := field.fault(value):
             shown = "is not text" if field.secret and not isinstance(value, str) else fault
@@ -210,14 +238,17 @@ class Command(Row, Generic[R]):
         """The command line, without its CR.  UsageError if a parameter is out of bounds."""
         if self.form == "exec":
             return f"AT{self.at}"
-        return f"AT{self.at}?" if self.form == "read" else f"AT{self.at}={self.parameters(mask)}"
+        if self.form == "read":
+            return f"AT{self.at}?"
+        return f"AT{self.at}{'=' if self.at.startswith('+') else ''}{self.parameters(mask)}"
 
     def body(self) -> bytes | None:
-        """What is sent at the prompt; None if there is no prompt."""
+        """What is sent at the prompt; None if there is no prompt.  UsageError if it is out of bounds."""
         field = self.payload_field()
         if field is None or field.payload is None:
             return None
         data: bytes = getattr(self, field.name)
+        self._check(field, data)
         return data if field.payload.counted else data + b"\x1a"
 
     def section(self) -> str:

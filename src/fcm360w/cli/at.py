@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import functools
 import sys
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from fcm360w.cli.options import output_options, port_option
+from fcm360w.cli.options import output_options, port_option, verbosity
 
 if TYPE_CHECKING:
+    from fcm360w.cli.conversation import Wanted
+    from fcm360w.cli.transcript import Transcript
     from fcm360w.cli.typed import Typed
     from fcm360w.module import Module
 
 
 @click.command(epilog="Example: fcm360w at -p sim:// AT+QVERSION 'AT+QGETIP=\"station\"'")
-@click.argument("commands", nargs=-1, required=True, metavar="COMMAND...")
+@click.argument("commands", nargs=-1, metavar="[COMMAND...]")
 @port_option
 @click.option("--wait", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="Then print what comes unasked.")
 @click.option(
@@ -28,79 +29,96 @@ if TYPE_CHECKING:
     help="Limit for each answer instead of the manual's.",
 )
 @output_options
-def at(commands: tuple[str, ...], url: str, wait: float, timeout: float | None, as_json: bool) -> None:
+@click.pass_context
+def at(
+    ctx: click.Context, commands: tuple[str, ...], url: str, wait: float, timeout: float | None, as_json: bool
+) -> None:
     """Type AT commands and see the raw answers.
 
-    They go out as typed, in order, until one is refused.  The module is first brought to command mode, and sockets that
-    an earlier program left open are closed.
+    They go out as typed, in order, until one is refused.  Without a COMMAND they are typed at a terminal, with
+    completion and history (-v: with times), or come line by line from stdin; then a payload is taken from the line
+    after its command, and after CONNECT lines are payload until +++.  The module is first brought to command mode, and
+    sockets that an earlier program left open are closed.
     """
-    import fcm360w
-    from fcm360w.cli.typed import typed
+    if commands:
+        _batch(commands, url, wait, timeout, as_json)
+    elif not sys.stdin.isatty():
+        _piped(url, wait, timeout, as_json)
+    elif as_json:
+        raise click.UsageError("--json wants commands, or lines from a pipe")
+    else:
+        _typed(url, timeout, verbosity(ctx))
 
-    lines = [typed(text, timeout, []) for text in commands]
+
+def _batch(commands: tuple[str, ...], url: str, wait: float, timeout: float | None, as_json: bool) -> None:
+    import fcm360w
+    from fcm360w.cli.transcript import Transcript
+    from fcm360w.cli.typed import check, typed
+
+    for text in commands:
+        check(text)
     transcript = Transcript(as_json)
     with fcm360w.open(url) as module, transcript:
         module.events()
-        for line in lines:
-            transcript.run(module, line)
-        for text in unasked(module, wait):
-            transcript.hear(text)
+        for text in commands:
+            line = typed(text, timeout, transcript.answer)
+            transcript.run(line, functools.partial(module.run, line))
+            _await_end(module, transcript, line)
+        _hear(module, transcript, wait)
 
 
-def unasked(module: Module, seconds: float) -> Iterator[bytes]:
-    """Lines that come unasked within a time."""
+def _await_end(module: Module, transcript: Transcript, line: Typed) -> None:
+    """Wait for the line that really ends a command.  CommandError, CommandTimeout."""
     from fcm360w.steps import Until
+
+    command = line.unfinished
+    if command and command.reply:
+        late = module.run(Until(command.reply, line.seconds, command.belongs))
+        if late:
+            transcript.unasked(late)
+        line.ended(late)
+
+
+def _hear(module: Module, transcript: Transcript, seconds: float) -> None:
+    """Print lines that come unasked within a time."""
     from fcm360w.wire import Reply
 
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        row = module.run(Until(Reply, left))
-        if row is not None:
-            yield row.line().encode("utf-8", "surrogateescape")
-            field = row.payload_field()
-            if field and (data := getattr(row, field.name)):
-                yield data
+        if row := module.wait(Reply, left):
+            transcript.unasked(row)
 
 
-class Transcript:
-    """What was answered, printed as it comes, or at the end as JSON."""
+def _piped(url: str, wait: float, timeout: float | None, as_json: bool) -> None:
+    import fcm360w
+    from fcm360w.cli.conversation import Conversation
+    from fcm360w.cli.transcript import Transcript
 
-    def __init__(self, as_json: bool) -> None:
-        self._as_json = as_json
-        self._answers: list[dict[str, object]] = []
-        self._unasked: list[str] = []
+    with fcm360w.open(url) as module, Transcript(as_json) as transcript:
+        Conversation(module, transcript, _next_line, timeout).run(wait)
 
-    def run(self, module: Module, line: Typed) -> None:
-        """Run a line.  CommandError if it is refused, when its answer has been taken down."""
-        from fcm360w.errors import CommandError
 
-        result = ""
-        try:
-            module.run(line)
-            result = "OK"
-        except CommandError as error:
-            result = error.result
+def _next_line(wanted: Wanted) -> str:
+    from fcm360w.parameters import decode
+
+    line = sys.stdin.buffer.readline()
+    if not line:
+        raise EOFError
+    return decode(line).rstrip("\r\n")
+
+
+def _typed(url: str, timeout: float | None, level: int) -> None:
+    import fcm360w
+    from fcm360w.cli.screen import log_to_stderr
+    from fcm360w.cli.transcript import Screen
+    from fcm360w.errors import UsageError
+
+    try:
+        from fcm360w.cli.terminal import Terminal
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("prompt_toolkit", "wcwidth"):
             raise
-        finally:
-            lines = [text.decode("utf-8", "backslashreplace") for text in line.heard]
-            self._answers.append({"command": line.line(mask=True), "lines": lines, "result": result or None})
-            self._print([*line.heard, *filter(None, [result.encode()])])
-
-    def hear(self, text: bytes) -> None:
-        """Take down a line that nobody asked for."""
-        self._unasked.append(text.decode("utf-8", "backslashreplace"))
-        self._print([text])
-
-    def _print(self, lines: list[bytes]) -> None:
-        if self._as_json:
-            return
-        out = sys.stdout.buffer
-        out.write(b"".join(line + b"\n" for line in lines))
-        out.flush()
-
-    def __enter__(self) -> Transcript:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._as_json and self._answers:
-            click.echo(json.dumps({"answers": self._answers, "unasked": self._unasked}))
+        raise UsageError("the terminal needs prompt_toolkit: pip install 'fcm360w[terminal]'") from error
+    log_to_stderr(max(0, level - 1))
+    with fcm360w.open(url) as module, Screen(stamped=level > 0) as transcript:
+        Terminal(module, transcript, timeout).run()

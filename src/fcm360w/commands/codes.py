@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class SocketCode(IntEnum):
@@ -62,3 +64,15 @@ SOCKET_TEXTS = {
 def describe(number: int) -> tuple[int, str]:
     """A code with its text; codes that the manual does not list get an empty text."""
     return number, SOCKET_TEXTS.get(SocketCode(number), "") if number in SocketCode._value2member_map_ else ""
+
+
+class CodeTable(NamedTuple):
+    """One table of codes: where the manual has it, and what it says of each."""
+
+    ref: str
+    texts: Mapping[SocketCode, str]
+
+
+TABLES: Mapping[str, CodeTable] = {
+    "socket": CodeTable("5, Table 3", SOCKET_TEXTS),
+}

@@ -24,9 +24,6 @@ class BasicEcho(Command[None], at="E", ref="1.2"):
 
     enable: Switch
 
-    def line(self, mask: bool = False) -> str:
-        return f"ATE{int(self.enable)}"
-
 
 class Restart(Command[None], at="+QRST", ref="2.1.1", form="exec"):
     """Restart the module.  Booted follows; nothing else is answered before it."""

@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 from fcm360w.commands.codes import describe
 from fcm360w.commands.system import Switch
-from fcm360w.parameters import Address, Named, Note, Payload, Range, split
+from fcm360w.parameters import Address, Coded, Named, Note, Only, Payload, Range, split
 from fcm360w.wire import Command, Reply, Setting
 
 ConnectId = Annotated[int, Range(0, 11)]
@@ -33,6 +33,9 @@ class Service(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Service | None:
         return cls.INCOMING if value == "TCPINCOMING" else None
+
+
+Opening = Annotated[Service, Only(Service.TCP, Service.UDP, Service.LISTENER, Service.UDP_SERVICE)]
 
 
 class Access(IntEnum):
@@ -118,7 +121,7 @@ class Opened(Reply, at="+QIOPEN", ref="2.3.2"):
     """The socket finished opening; `err` is 0 or a socket code (manual 5, Table 3)."""
 
     connect_id: ConnectId
-    err: int
+    err: Annotated[int, Coded("socket")]
 
     def fault(self) -> tuple[int, str] | None:
         return describe(self.err) if self.err else None
@@ -135,7 +138,7 @@ class Open(
     """Open a socket.  Completes with the +QIOPEN line, or with CONNECT if transparent."""
 
     connect_id: ConnectId
-    service_type: Service
+    service_type: Opening
     host: Host
     remote_port: Annotated[int, Range(0, 65535), Note("T7")]
     local_port: LocalPort = 0
@@ -345,7 +348,7 @@ class SwitchMode(Command[None], at="+QISWTMD", ref="2.3.8", wait=5.0, test=("(0-
 class LastError(Reply, at="+QIGETERROR", ref="2.3.9"):
     """Code and text of the latest fault of a socket command; 0 after a success (manual 5, Table 3)."""
 
-    err: int
+    err: Annotated[int, Coded("socket")]
     errcode_description: str = ""
 
 

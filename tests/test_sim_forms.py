@@ -1,0 +1,128 @@
+"""Every form of every command: the manual's are answered by the twin, all others are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from fcm360w.commands import system, tcp, wifi
+from fcm360w.reference import entries
+from fcm360w.wire import Command
+from sim_bench import CONNECT, ERROR, OK, Bench
+from test_wire import TABLE, sample
+
+PROMPT = b"\r\n>"
+
+# What the module prints for a test command, from the manual and the project's reading of its gaps, not from the rows.
+TESTS = {
+    "AT+QIDNSCFG": ('+QIDNSCFG: "10.0.0.1","0.0.0.0"',),
+    "AT+QICFG": (
+        '+QICFG: "transpktsize",(1-1460)',
+        '+QICFG: "transwaittm",(0-20)',
+        '+QICFG: "dataformat",(0,1),(0,1)',
+        '+QICFG: "passiveclosed",(0,1)',
+        '+QICFG: "tcp/accept",(0,1)',
+        '+QICFG: "qisend/timeout",(0-120)',
+        '+QICFG: "close/mode",(0,1)',
+        '+QICFG: "tcp/tw_cycle",(0,1)',
+    ),
+    "AT+QIOPEN": (
+        '+QIOPEN: (0-11),("TCP","UDP","TCP LISTENER","UDP SERVICE"),'
+        "<IP_address>/<domain_name>,(1-65535),(1-65535),(0-2)",
+    ),
+    "AT+QICLOSE": ("+QICLOSE: (0-11),(1-120)",),
+    "AT+QISTATE": (),
+    "AT+QISEND": ("+QISEND: (0-11),(0-1460),<remoteIP>,(1-65535)",),
+    "AT+QIRD": ("+QIRD: (0-11),(0-1500)",),
+    "AT+QIACCEPT": ("+QIACCEPT: (0-11),(0,1),(0-11)",),
+    "AT+QISWTMD": ("+QISWTMD: (0-11),(0-2)",),
+    "AT+QIGETERROR": (),
+}
+
+# What a row needs to be served, and which are not served at all in the dialect `manual`.
+NEEDS: dict[type[Command[Any]], Callable[[Bench], object]] = {
+    tcp.GetSent: lambda bench: bench.open(0),
+    tcp.Send: lambda bench: bench.open(0),
+    tcp.SendUntil: lambda bench: bench.open(0),
+    tcp.SendTo: lambda bench: bench.service(0),
+    tcp.Read: lambda bench: bench.open(0),
+    tcp.GetReceiveCount: lambda bench: bench.open(0),
+    tcp.Accept: lambda bench: bench.listener(0),
+    tcp.SwitchMode: lambda bench: bench.open(0),
+    tcp.Resume: lambda bench: bench.open(0),
+}
+UNKNOWN = {wifi.SetStationAddressesApart}
+LISTED = [row for row in TABLE if issubclass(row, Command) and row not in UNKNOWN and row is not tcp.Escape]
+
+
+@pytest.fixture(scope="module")
+def joined() -> Bench:
+    return Bench()
+
+
+# ---- test commands
+
+
+def test_every_test_command_has_its_answer_here() -> None:
+    assert {entry.name for entry in entries() if "test" in entry.forms} == TESTS.keys()
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_a_test_command_is_answered_to_the_byte(joined: Bench, name: str) -> None:
+    expected = "".join(f"\r\n{line}\r\n" for line in TESTS[name]).encode() + OK
+    assert joined.host(f"{name}=?\r".encode()) == expected
+
+
+# ---- listed forms
+
+
+# What the twin wants beyond what the row does.
+VALUES: dict[type[Command[Any]], dict[str, Any]] = {
+    system.Upgrade: {"url": "http://10.0.0.9/firmware"},
+    system.UpgradeBare: {"url": "http://10.0.0.9/firmware"},
+    tcp.Open: {"remote_port": 8009},
+}
+
+
+@pytest.mark.parametrize("row", LISTED)
+def test_a_listed_form_is_answered(row: type[Command[Any]]) -> None:
+    bench = Bench()
+    NEEDS.get(row, lambda bench: None)(bench)
+    bench.wait(1.0)
+    command = sample(row, **VALUES.get(row, {}))
+    said = bench.host(command.line().encode() + b"\r") or bench.wait(10.0)
+    wanted = CONNECT if command.connects() else PROMPT if command.body() is not None else OK
+    assert wanted in said
+    assert ERROR not in said
+
+
+def test_the_escape_is_answered() -> None:
+    bench = Bench()
+    bench.open(0, access=2)
+    bench.wait(2.0)
+    bench.host(b"+++")
+    assert bench.wait(2.0) == OK
+
+
+# ---- forms that are not listed
+
+
+def unlisted() -> Iterator[Any]:
+    listed: dict[str, set[str]] = {}
+    for entry in entries():
+        listed.setdefault(entry.name, set()).update(entry.forms)
+    spelled = {"test": "{}=?", "read": "{}?", "write": "{}=1", "exec": "{}"}
+    for entry in {entry.name: entry for entry in entries() if entry.at != "+++"}.values():
+        lines = [line.format(entry.name) for form, line in spelled.items() if form not in listed[entry.name]]
+        yield from (pytest.param(entry.section, line, id=line) for line in lines)
+
+
+@pytest.mark.parametrize(("section", "line"), list(unlisted()))
+def test_a_form_that_is_not_listed_is_refused(joined: Bench, section: str, line: str) -> None:
+    joined.host(b"AT+QISTATE\r")
+    assert joined.host(f"{line}\r".encode()) == ERROR
+    told = section.startswith("2.3.") and section != "2.3.9"
+    code = b'552,"Invalid parameters"' if told else b'0,"Operation success"'
+    assert joined.host(b"AT+QIGETERROR\r") == b"\r\n+QIGETERROR: %s\r\n" % code + OK
