@@ -434,6 +434,22 @@ def test_a_restart_ends_every_socket_with_one_clear_error(quirk: list[str]) -> N
             assert peer.next().wait_for(5) == b"again"
 
 
+def test_a_restart_while_a_transparent_stream_is_suspended(module: Module) -> None:
+    with Peer() as peer:
+        stream = module.tcp.connect(LOCAL, peer.port)
+        with pytest.raises(UsageError, match="transparent stream is open"):
+            module.system.reboot()
+        with stream.suspended():
+            module.system.reboot()
+            assert module.system.version().startswith("FCM360W")
+        with pytest.raises(SocketLost, match="restarted"):
+            stream.recv(99)
+        with pytest.raises(SocketLost, match="restarted"):
+            stream.sendall(b"x")
+        stream.close()
+        assert module.wifi.scan()
+
+
 def test_what_was_sent_before_a_restart_is_not_passed_over(module: Module) -> None:
     with Peer() as peer, pytest.raises(SocketLost), module.tcp.connect(LOCAL, peer.port, "push") as stream:
         stream.sendall(b"sent")
