@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import fcm360w
 from fcm360w.commands.codes import SocketCode
 from fcm360w.sim import Twin, parse_routes
 from fcm360w.sim.network import Connection, Datagrams
@@ -198,6 +199,16 @@ def test_a_twin_with_routes_for_connections(server: Server) -> None:
         host.send(b"hello")
         assert received(server.accept(), 5) == b"hello"
         end.close()
+
+
+def test_routes_in_a_url(server: Server) -> None:
+    with fcm360w.open(f"sim://?map=203.0.113.9:8009=127.0.0.1:{server.port},a.invalid:1=b.invalid:2") as module:
+        module.wifi.join("hall", "open sesame")
+        with module.stream("203.0.113.9", 8009) as stream:
+            stream.sendall(b"hello")
+            assert received(server.accept(), 5) == b"hello"
+    with pytest.raises(fcm360w.UsageError, match=r"map=nonsense: not HOST:PORT=HOST:PORT"):
+        fcm360w.open("sim://?map=nonsense")
 
 
 @pytest.mark.parametrize("mapped", ["203.0.113.9", "time.invalid"])
