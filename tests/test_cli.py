@@ -139,7 +139,8 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="module")
 def joined(twin: dict[str, str]) -> dict[str, str]:
     """The twin, joined to its hotspot."""
-    code, _, err = run("at", "-p", twin["tcp"], f'AT+QSTAAPINFO="hall","{SECRET}"', "--wait", "0.3")
+    patience = str(0.2 + 2 * spoken.dialect().join_delay)
+    code, _, err = run("at", "-p", twin["tcp"], f'AT+QSTAAPINFO="hall","{SECRET}"', "--wait", patience)
     assert code == 0, err
     return twin
 

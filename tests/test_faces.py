@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import functools
 import http.server
 import os
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 import fcm360w
+import spoken
 from fcm360w import AsyncModule, EscapePolicy, Module
 from fcm360w.commands import tcp
 from fcm360w.commands.system import Booted, UpgradeChange, UpgradeEvent
@@ -28,14 +28,16 @@ from fcm360w.errors import (
     UsageError,
 )
 from fcm360w.sim import AccessPoint, Twin, World
-from fcm360w.sim.dialect import FC41D, MANUAL, Dialect
+from fcm360w.sim.dialect import FC41D, Dialect
 from fcm360w.stats import Mark
 from peers import Peer
+
+pytestmark = pytest.mark.driver
 
 LIMIT = 20.0
 LOCAL = "127.0.0.1"
 QUICK = EscapePolicy(guard_before=0.3, guard_after=0.3, slack=0.1, patience=1.0)
-DIALECT = dataclasses.replace(MANUAL, guard=0.3)
+DIALECT = spoken.dialect(guard=0.3)
 APS = (
     AccessPoint("hall", "open sesame", rssi=-52, channel=6),
     AccessPoint("cellar", "", rssi=-80, channel=11, security=Security.OPEN),
