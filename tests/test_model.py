@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sys
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ PLACES = {"here": 0, "refuses.example": 564, "unknown.example": 563, "10.0.0.66"
 MODES: tuple[Mode, ...] = ("transparent", "push", "buffer")
 IDS = 12
 PATIENCE = 20.0
-OPENING, CLOSING = 151.0, 11.0
+OPENING, CLOSING, BOOTING = 151.0, 11.0, 1.0
 UNASKED: tuple[Reply, ...] = (
     StationEvent(StationChange.CONNECTED),
     tcp.IncomingFull(),
@@ -309,6 +310,33 @@ class Sockets(RuleBasedStateMachine):
         self.world.lose_ap()
         self.lose_connections()
 
+    @rule()
+    def reboot(self) -> None:
+        self.world.power_cycle()
+        self.lose_connections()
+        self.world.sleep(BOOTING)
+
+    @rule(played=streams)
+    def suspend(self, played: Played) -> None:
+        """Commands in the middle of a stream."""
+        assume(self.may_use(played))
+        with self.ending(played), self.interruptible(), played.stream.suspended():
+            assert self.module.run(system.GetVersion()).version
+
+    @rule(played=streams)
+    def verify(self, played: Played) -> None:
+        assume(self.may_use(played))
+        with self.ending(played), self.interruptible():
+            sent = played.stream.verify()
+            assert sent.total_send_length == played.stream.sent
+            assert sent.ackedbytes <= len(played.arrived)
+
+    @precondition(free_link)
+    @rule()
+    def recover(self) -> None:
+        with self.interruptible():
+            assert not self.module.recover().closed
+
     @precondition(free_link)
     @rule(seconds=st.sampled_from([0.5, 3.0, 20.0]))
     def freeze(self, seconds: float) -> None:
@@ -330,9 +358,9 @@ class Sockets(RuleBasedStateMachine):
         with pytest.raises(TransportLost):
             self.module.run(system.GetVersion())
         self.module.close()
-        used = self.used
+        used = [socket.id for socket in self.world.twin.sockets.every()]
         self.module = self.world.module()
-        assert used <= set(self.module.found.sockets)
+        assert list(self.module.found.sockets) == used
         self.forget()
 
     def forget(self) -> None:
@@ -350,7 +378,7 @@ class Sockets(RuleBasedStateMachine):
             each.check()
 
     def teardown(self) -> None:
-        if not hasattr(self, "module"):
+        if sys.exc_info()[0] or not hasattr(self, "module"):
             return
         self.world.network.ack_delay = 0.0
         self.thaw()
@@ -373,4 +401,4 @@ class Sockets(RuleBasedStateMachine):
 
 
 TestSockets = Sockets.TestCase
-TestSockets.settings = settings(settings(), stateful_step_count=30, max_examples=2000, report_multiple_bugs=False)
+TestSockets.settings = settings(settings(), stateful_step_count=25, max_examples=1000, report_multiple_bugs=False)
