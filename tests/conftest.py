@@ -1,4 +1,4 @@
-"""Shared by all tests: Hypothesis profiles, interrupts, and the rule about skips."""
+"""Shared by all tests: Hypothesis profiles, interrupts, the twins' dialect, and the rule about skips."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import signal
 
 import pytest
 from hypothesis import settings
+
+import spoken
 
 CI = os.environ.get("CI", "").lower() in ("1", "true")
 
@@ -25,9 +27,27 @@ ALLOWED = ("hardware:", "platform:")
 unexcused = pytest.StashKey[list[str]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("twin", "the twins of tests that judge the driver; others are not run")
+    group.addoption("--twin-dialect", default="manual", metavar="NAME", help="dialect that they speak")
+    group.addoption("--twin-quirk", action="append", default=[], metavar="NAME", help="a quirk of theirs")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "driver: judges the driver, whatever dialect the twin speaks")
+    try:
+        spoken.choose(config.getoption("--twin-dialect"), tuple(config.getoption("--twin-quirk")))
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
     config.stash[unexcused] = []
     config.pluginmanager.register(SkipRule(config.stash[unexcused]), "skip-rule")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if spoken.departs():
+        others = [item for item in items if item.get_closest_marker("driver") is None]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item.get_closest_marker("driver")]
 
 
 class SkipRule:

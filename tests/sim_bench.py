@@ -10,7 +10,7 @@ from fcm360w.commands.codes import SocketCode
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.link import SimLink
 from fcm360w.sim.module import Module
-from fcm360w.sim.network import Connection
+from fcm360w.sim.network import Connection, is_address
 
 JOIN = b'AT+QSTAAPINFO="hall","open sesame"\r'
 OK = b"\r\nOK\r\n"
@@ -149,7 +149,7 @@ class MemoryNetwork:
         return self._attempt(done, result)
 
     def resolve(self, host: str, done: Callable[[str], None]) -> MemoryAttempt:
-        return self._attempt(done, lambda: self.names.get(host, ""))
+        return self._attempt(done, lambda: host if is_address(host) else self.names.get(host, ""))
 
     def _attempt(self, done: Callable[[Any], None], result: Callable[[], object]) -> MemoryAttempt:
         self._attempts.append(MemoryAttempt(done, result))

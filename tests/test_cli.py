@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+import spoken
 from fcm360w import errors
 from fcm360w.channel import Report
 from fcm360w.cli import failures, screen, typed
@@ -28,7 +29,7 @@ from fcm360w.cli.app import SUMMARIES, app, load
 from fcm360w.cli.connection import Tally, piece_size
 from fcm360w.cli.failures import Code, Incomplete
 from fcm360w.link import Link
-from fcm360w.sim import Twin
+from fcm360w.sim import QUIRKS, Twin
 
 PATIENCE = 30.0
 SECRET = "open sesame"
@@ -122,6 +123,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         pytest.skip("platform: no pseudo-terminals")
     link = tmp_path_factory.mktemp("twin") / "module"
     arguments = ["--tcp", "127.0.0.1:0", "--pty", str(link), "--ap", f"hall:{SECRET}", "--unpaced"]
+    arguments += spoken.arguments()
     with start("sim", *arguments) as process:
         assert process.stdout
         urls = [process.stdout.readline().decode().strip() for _ in range(2)]
@@ -137,7 +139,8 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="module")
 def joined(twin: dict[str, str]) -> dict[str, str]:
     """The twin, joined to its hotspot."""
-    code, _, err = run("at", "-p", twin["tcp"], f'AT+QSTAAPINFO="hall","{SECRET}"', "--wait", "0.3")
+    patience = str(0.2 + 2 * spoken.dialect().join_delay)
+    code, _, err = run("at", "-p", twin["tcp"], f'AT+QSTAAPINFO="hall","{SECRET}"', "--wait", patience)
     assert code == 0, err
     return twin
 
@@ -230,6 +233,7 @@ def test_the_port_may_come_from_the_environment() -> None:
         (["sim", "--baud", "9600", "--unpaced"], "exclude each other"),
         (["sim", "--baud", "2000001"], "1200<=x<=2000000"),
         (["sim", "--ap", "hall:short"], "a password has 8 to 63 bytes"),
+        (["sim", "--map", "10.0.0.9:80"], "not HOST:PORT=HOST:PORT"),
     ],
 )
 def test_errors_of_usage(arguments: list[str], expected: str) -> None:
@@ -475,6 +479,7 @@ def test_demo_fails_for_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(len(line) for line in result.stdout.splitlines()) <= 80
 
 
+@pytest.mark.driver
 def test_send_in_transparent_mode_over_the_pty(twin: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_bytes(PAYLOAD)
@@ -521,6 +526,7 @@ def test_bytes_that_an_unheard_escape_added_are_told() -> None:
         conclude(tally, Report(5, 5, 0, 3), 0)
 
 
+@pytest.mark.driver
 def test_recv_in_transparent_mode_over_tcp(joined: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "data"
     with far_end(source(PAYLOAD)) as server:
@@ -531,6 +537,7 @@ def test_recv_in_transparent_mode_over_tcp(joined: dict[str, str], tmp_path: Pat
     assert told["sha256"] == hashlib.sha256(PAYLOAD).hexdigest() == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+@pytest.mark.driver
 def test_recv_of_too_little_keeps_what_came(joined: dict[str, str]) -> None:
     with far_end(source(b"hello")) as server:
         arguments = ["--out", "-", "--mode", "push", "--bytes", "10"]
@@ -539,6 +546,7 @@ def test_recv_of_too_little_keeps_what_came(joined: dict[str, str]) -> None:
     assert "the server closed after 5 of 10 bytes" in err
 
 
+@pytest.mark.driver
 def test_send_from_a_pipe_in_push_mode(joined: dict[str, str]) -> None:
     echo = Echo()
     with far_end(echo) as server:
@@ -548,6 +556,21 @@ def test_send_from_a_pipe_in_push_mode(joined: dict[str, str]) -> None:
     assert "sent 5,000 bytes in" in err
 
 
+def test_a_twin_that_leads_one_place_to_another() -> None:
+    echo = Echo()
+    with far_end(echo) as server:
+        route = f"203.0.113.9:80={server.removeprefix('tcp://')}"
+        with start("sim", "--tcp", "127.0.0.1:0", "--unpaced", "--map", route) as process:
+            assert process.stdout
+            url = process.stdout.readline().decode().strip()
+            hotspot = ["--ssid", "hall", "--password", "open sesame"]
+            code, _, err = run("send", "-", "-p", url, "--to", "tcp://203.0.113.9:80", *hotspot, data=PAYLOAD[:5000])
+            process.send_signal(signal.SIGTERM)
+    assert code == 0, err
+    assert echo.received == PAYLOAD[:5000]
+
+
+@pytest.mark.driver
 def test_a_server_that_closes_too_early_is_told(joined: dict[str, str]) -> None:
     with far_end(lambda client: None) as server:
         code, _, err = run("send", "-", "-p", joined["tcp"], "--to", server, "--mode", "buffer", data=PAYLOAD)
@@ -592,6 +615,7 @@ def test_a_module_that_does_not_answer() -> None:
     assert "AT+QSETBAND?: no answer within" in err
 
 
+@pytest.mark.driver
 def test_a_server_that_says_nothing(joined: dict[str, str], tmp_path: Path) -> None:
     arguments = ["--out", str(tmp_path / "data"), "--mode", "push", "--timeout", "0.1"]
     with far_end(silent) as server:
@@ -600,6 +624,7 @@ def test_a_server_that_says_nothing(joined: dict[str, str], tmp_path: Path) -> N
     assert "receiving timed out" in err
 
 
+@pytest.mark.driver
 def test_an_interrupt_leaves_the_module_in_command_mode(joined: dict[str, str], tmp_path: Path) -> None:
     with far_end(silent) as server:
         arguments = ["-p", joined["tcp"], "--from", server, "--out", str(tmp_path / "data")]
@@ -617,6 +642,7 @@ def test_an_interrupt_leaves_the_module_in_command_mode(joined: dict[str, str], 
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="platform: there are no hang-ups")
+@pytest.mark.driver
 def test_a_terminal_that_is_closed_leaves_the_module_in_command_mode(joined: dict[str, str], tmp_path: Path) -> None:
     with far_end(silent) as server:
         arguments = ["-p", joined["tcp"], "--from", server, "--out", str(tmp_path / "data")]
@@ -670,6 +696,58 @@ def test_a_reader_that_has_left_is_told_nothing() -> None:
         os.close(write_end)
         _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (Code.CLOSED_PIPE, b"")
+
+
+def test_sim_help_lists_dialects_and_quirks() -> None:
+    shown = text(invoke("sim", "--help"))
+    assert "manual|fc41d" in shown
+    for name, quirk in QUIRKS.items():
+        assert f"{name} {quirk.says}" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--dialect", "latin"], "'latin' is not one of 'manual', 'fc41d'"),
+        (["--quirk", "nonsense"], "'nonsense' is not one of 'info_compact'"),
+        (["--seed", "-1"], "--seed"),
+        (["--flow", "none", "--unpaced"], "an unpaced one cannot be overrun"),
+        (["--ap", "hall,rsi=-60"], "no option 'rsi'"),
+        (["--ap", "hall,security=WPA3_SAE"], "needs a password"),
+    ],
+)
+def test_options_of_sim_that_make_no_sense(arguments: list[str], expected: str) -> None:
+    result = invoke("sim", *arguments)
+    assert result.exit_code == Code.USAGE
+    assert expected in text(result)
+
+
+def test_sim_with_a_folder_that_no_twin_has_written(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text("{")
+    result = invoke("sim", "--tcp", "127.0.0.1:0", "--fs", str(tmp_path))
+    assert result.exit_code == Code.USAGE
+    assert "was not written by a twin: remove it to start as delivered" in text(result)
+
+
+def test_sim_speaks_as_it_is_told_and_remembers(tmp_path: Path) -> None:
+    options = ["--fs", str(tmp_path), "--seed", "3", "--ap", "hall", "--dialect", "fc41d", "--quirk", "prompt_space"]
+    with sim(*options, "--baud", "921600") as url:
+        assert url.endswith("?baud=921600")
+        code, out, err = run("at", "-p", url, "AT+QSTAST", "AT+QSETBAND=460800,1")
+        assert (code, out) == (0, b"+QSTAST:STATION_DOWN\nOK\nOK\n"), err
+    with sim(*options, "--baud", "921600") as url:
+        assert url.endswith("?baud=460800")
+
+
+@contextmanager
+def sim(*options: str) -> Iterator[str]:
+    """`fcm360w sim` at a TCP port; its URL."""
+    with start("sim", "--tcp", "127.0.0.1:0", *options) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().decode().strip()
+        finally:
+            process.terminate()
 
 
 def test_the_twin_starts_at_115200_as_the_module_does() -> None:

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fcm360w
-from fcm360w.commands import CHAPTERS, RULES, UNSOLICITED, URCS, chapter, codes, rows, urc, wifi
+from fcm360w.commands import CHAPTERS, RULES, UNSOLICITED, URCS, chapter, codes, rows, tcp, urc, wifi
 from fcm360w.commands.tcp import SETTINGS
 from fcm360w.framer import Start
-from fcm360w.parameters import split
+from fcm360w.parameters import ParseError, split
 from fcm360w.wire import Command, Reply, Setting
 from test_wire import EACH_ROW, TABLE, legal, sample, without_payload
 
@@ -50,6 +50,15 @@ def test_every_row_says_what_it_is(row: type[Any]) -> None:
 def test_every_row_has_a_name_on_the_wire(row: type[Any]) -> None:
     assert row.at or row.__name__ == "Attention"
     assert row.at == row.at.strip()
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_remote_port_of_a_server_may_be_left_empty(strict: bool) -> None:
+    expected = tcp.Open(1, tcp.Service.LISTENER, "127.0.0.1", 0, 7000)
+    assert tcp.Open.parse('1,"TCP LISTENER","127.0.0.1",,7000', strict) == expected
+    for text in ('1,"TCP LISTENER","127.0.0.1"', '1,"TCP LISTENER",,,7000', '1,"TCP LISTENER","127.0.0.1,,7000'):
+        with pytest.raises(ParseError):
+            tcp.Open.parse(text, strict)
 
 
 def enums() -> Iterator[type[enum.Enum]]:

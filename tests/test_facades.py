@@ -18,11 +18,15 @@ import pytest
 import fcm360w
 from fcm360w import aio, streams
 from fcm360w import module as module_py
-from fcm360w.aio import AsyncModule, AsyncStream, AsyncWifi
+from fcm360w.aio import AsyncModule, AsyncStream
+from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
+from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, AsyncUdpSocket
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, SendTimeout, TransportLost, UsageError
 from fcm360w.events import Lost
-from fcm360w.module import Module, Wifi
+from fcm360w.faces import System, Tcp, Udp, Wifi
+from fcm360w.module import Module
+from fcm360w.sockets import Listener, UdpEnd, UdpService, UdpSocket
 from fcm360w.states import State
 from fcm360w.steps import Pause, Until, Within
 from fcm360w.streams import Stream, StreamIO, writable_bytes
@@ -310,7 +314,7 @@ def test_a_cancelled_opening_frees_the_id(mode: Any) -> None:
             await task
         await heard(peer, b"AT+QICLOSE=0,1\r\n")
         assert state(module) is State.COMMAND
-        assert not module._streams
+        assert not module._sockets
 
     play(scene)
 
@@ -324,11 +328,11 @@ def test_a_cancelled_close_can_be_done_again() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert module._streams == [stream]
+        assert module._sockets == [stream]
         peer.on("AT", OK, always=True)
         expect_close(peer, 0)
         assert (await stream.close()).acknowledged == 0
-        assert not module._streams
+        assert not module._sockets
 
     play(scene)
 
@@ -343,11 +347,11 @@ def test_a_close_that_fails_is_done_again_by_the_module(monkeypatch: pytest.Monk
         with monkeypatch.context() as patch, pytest.raises(CommandTimeout):
             patch.setattr(stream._channel, "close", fail)
             stream.close()
-        assert module._streams == [stream]
+        assert module._sockets == [stream]
         expect_close(peer, 0)
         module.close()
         assert stream.report
-        assert not module._streams
+        assert not module._sockets
 
 
 def test_a_module_closes_what_is_open_in_whatever_order_it_was_opened() -> None:
@@ -868,6 +872,13 @@ PAIRS: list[tuple[Any, Any]] = [
     (Module, AsyncModule),
     (Stream, AsyncStream),
     (Wifi, AsyncWifi),
+    (Tcp, AsyncTcp),
+    (Udp, AsyncUdp),
+    (System, AsyncSystem),
+    (Listener, AsyncListener),
+    (UdpEnd, AsyncUdpEnd),
+    (UdpSocket, AsyncUdpSocket),
+    (UdpService, AsyncUdpService),
 ]
 # A file blocks; asyncio has nothing alike.
 SYNC_ONLY = {"makefile"}
@@ -917,13 +928,14 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
         if inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)
     }
     quick = set(public(both)) - waits
-    plain = {"url", "baud", "connect_id", "transparent", "sent", "received", "report"}
-    assert quick <= plain | {"forget", "clock", "settimeout"}
+    plain = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "peer"}
+    plain |= {"dropped", "full", "waiting"}
+    assert quick <= plain | {"adopt", "clock", "forget", "settimeout", "stream_over"}
 
 
 def test_both_are_contexts() -> None:
-    sync: list[type[Any]] = [Module, Stream]
-    both: list[type[Any]] = [AsyncModule, AsyncStream]
+    sync: list[type[Any]] = [Module, Stream, Listener, UdpEnd]
+    both: list[type[Any]] = [AsyncModule, AsyncStream, AsyncListener, AsyncUdpEnd]
     for kind in sync:
         assert {"__enter__", "__exit__"} <= set(vars(kind))
     for kind in both:

@@ -614,6 +614,7 @@ def test_join_refused() -> None:
 def test_join_without_an_end() -> None:
     world = World()
     joins(world, (1.0, change("WLAN_CONNECTED")))
+    world.on("AT+QSTASTOP", OK)
     begin = world.now
     with pytest.raises(CommandTimeout) as caught:
         join(world, seconds=12.0)

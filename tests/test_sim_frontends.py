@@ -378,6 +378,7 @@ def test_options(tmp_path: Path) -> None:
         "echo": "1",
         "flow": "none",
         "fs": str(tmp_path / "module"),
+        "map": "10.0.0.9:80=127.0.0.1:8080,a.example:1=b.example:2",
         "quirk": "underscore,banner_rdy",
         "seed": "7",
     }
@@ -388,6 +389,7 @@ def test_options(tmp_path: Path) -> None:
         assert [ap.password for ap in port.twin.aps] == ["correct horse", ""]
         assert [(ap.rssi, ap.hidden) for ap in port.twin.aps] == [(-70, False), (-52, True)]
         assert (port.twin.flow, port.twin.seed) == ("none", 7)
+        assert port.twin.routes == {("10.0.0.9", 80): ("127.0.0.1", 8080), ("a.example", 1): ("b.example", 2)}
         ask(port, b"AT", b"AT\r" + OK)
         ask(port, b"AT+QSTAST", b"AT+QSTAST\r\r\n+QSTAST:STATION_DOWN\r\n" + OK)
         ask(port, b"AT+QSETBAND=115200,1", b"AT+QSETBAND=115200,1\r" + OK)

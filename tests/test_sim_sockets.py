@@ -57,6 +57,27 @@ def say(bench: Bench, *options: bytes) -> None:
         assert bench.host(b"AT+QICFG=" + option + b"\r") == OK
 
 
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        (
+            b"QIOPEN",
+            [b'(0-11),("TCP","UDP","TCP LISTENER","UDP SERVICE"),<IP_address>/<domain_name>,(1-65535),(1-65535),(0-2)'],
+        ),
+        (b"QICLOSE", [b"(0-11),(1-120)"]),
+        (b"QISTATE", []),
+        (b"QISEND", [b"(0-11),(0-1460),<remoteIP>,(1-65535)"]),
+        (b"QIRD", [b"(0-11),(0-1500)"]),
+        (b"QIACCEPT", [b"(0-11),(0,1),(0-11)"]),
+        (b"QISWTMD", [b"(0-11),(0-2)"]),
+        (b"QIGETERROR", []),
+    ],
+)
+def test_w15_what_can_be_asked(name: bytes, lines: list[bytes]) -> None:
+    answer = b"".join(b"\r\n+%b: %b\r\n" % (name, line) for line in lines)
+    assert Bench().host(b"AT+%b=?\r" % name) == answer + OK
+
+
 # ---- listeners ------------------------------------------------------------------------------------------------------
 
 

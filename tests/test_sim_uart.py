@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fcm360w.sim import MANUAL, World
+from fcm360w.sim.link import INPUT
 from fcm360w.sim.uart import READ_AHEAD, Lane, Passage, Uart
 
 PLENTY = 1 << 20
@@ -198,3 +201,96 @@ def test_an_unpaced_line_stays_unpaced() -> None:
     assert uart.baud is None
     uart.to_host.put(b"x", 1.0)
     assert taken(uart.to_host, 1.0) == b"x"
+
+
+# ---- without flow control
+
+
+def test_a_lossy_lane_goes_on_and_counts() -> None:
+    lane = Lane(10_000, 4096, lossy=True)
+    lane.put(b"abcdef", 100.0)
+    assert taken(lane, 100.003, room=1) == b"a"
+    assert not lane.stalled
+    lane.drop(100.003)
+    assert (lane.dropped, len(lane)) == (2, 3)
+    assert taken(lane, 100.0041) == b"d", "those that come later are on time"
+    lane.drop(100.0041)
+    assert lane.dropped == 2
+    assert taken(lane, 200.0) == b"ef"
+
+
+def test_what_is_dropped_counts_for_no_payload() -> None:
+    lane, passage = Lane(10_000, 4096, lossy=True), Passage()
+    lane.put(b"abcdef", 100.0, passage)
+    lane.drop(100.003)
+    for chunk in lane.take(200.0, PLENTY):
+        assert chunk.passage is passage
+        passage.add(len(chunk.data), chunk.first, chunk.last)
+    assert passage.count == 3
+    assert passage.first == pytest.approx(100.004)
+
+
+def test_only_a_paced_line_loses_and_only_towards_the_module() -> None:
+    assert Uart(9600, flow_control=False).from_host.lossy
+    for uart in (Uart(9600), Uart(None, flow_control=False)):
+        assert not uart.from_host.lossy
+    assert not Uart(9600, flow_control=False).to_host.lossy
+
+
+def test_power_takes_what_is_on_the_line() -> None:
+    uart = Uart(10_000)
+    for lane in (uart.from_host, uart.to_host):
+        lane.put(b"abc", 100.0)
+        assert taken(lane, 100.001, room=0) == b""
+    uart.switch(20_000)
+    uart.power_cycle(5_000, 100.5)
+    assert uart.baud == 5_000, "at once, since nothing is left to be sent"
+    assert not uart.from_host.stalled
+    assert uart.due() is None
+    uart.from_host.put(b"x", 101.0)
+    assert taken(uart.from_host, 101.0019) == b""
+    assert taken(uart.from_host, 101.002) == b"x"
+    unpaced = Uart(None)
+    unpaced.power_cycle(9600, 1.0)
+    assert unpaced.baud is None
+
+
+# ---- a host that sends while the module scans
+
+COMMANDS = 8000
+BUSY = dataclasses.replace(MANUAL, scan_delay=1.0)
+
+
+def overrun(world: World) -> bytes:
+    """What is said to a host that sends on regardless, three seconds of bytes."""
+    world.host.send(b"AT+QWSCAN\r" + b"AT\r" * COMMANDS)
+    said = world.host.read(10.0)
+    assert b"+QWSCAN" in said
+    assert world.host.ask(b"\rAT\r").endswith(b"\r\nOK\r\n"), "it goes on"
+    return said
+
+
+def test_with_flow_control_nothing_is_lost() -> None:
+    world = World(dialect=BUSY, baud=115200)
+    assert overrun(world).count(b"\r\nOK\r\n") == COMMANDS + 1
+    assert world.uart.from_host.dropped == 0
+    assert world.link.input_high_water <= INPUT
+
+
+def test_without_flow_control_a_busy_module_loses_what_does_not_fit() -> None:
+    world = World(dialect=BUSY, baud=115200)
+    world.uart.from_host.lossy = True
+    said = overrun(world)
+    expected = 11520 - INPUT  # a second's bytes, less those that had room
+    assert world.link.input_high_water == INPUT
+    quantum = 24
+    assert world.uart.from_host.dropped in range(expected - quantum, expected + quantum)
+    whole = (3 * COMMANDS - world.uart.from_host.dropped) // 3
+    assert said.count(b"\r\nOK\r\n") + said.count(b"\r\nERROR\r\n") in range(whole, whole + 3)
+
+
+def test_an_unpaced_line_loses_nothing() -> None:
+    world = World(dialect=BUSY, baud=None)
+    world.host.send(b"AT+QWSCAN\r" + b"AT\r" * COMMANDS)
+    assert world.host.read(10.0).count(b"\r\nOK\r\n") == COMMANDS + 1
+    assert world.uart.from_host.dropped == 0

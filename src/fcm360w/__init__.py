@@ -18,6 +18,7 @@ from fcm360w.errors import (
     PeerClosed,
     ProtocolError,
     SendTimeout,
+    SocketLost,
     TransportError,
     TransportLost,
     TransportUnavailable,
@@ -27,40 +28,61 @@ from fcm360w.steps import EscapePolicy, Until
 
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule, AsyncStream, open_async
+    from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
+    from fcm360w.datagrams import Datagram
+    from fcm360w.flows.wifi import WifiStatus
     from fcm360w.module import Module, open
+    from fcm360w.sockets import Listener, UdpService, UdpSocket
     from fcm360w.streams import Stream
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncListener",
     "AsyncModule",
     "AsyncStream",
+    "AsyncUdpService",
+    "AsyncUdpSocket",
     "CommandError",
     "CommandTimeout",
+    "Datagram",
     "EscapePolicy",
     "FCM360WError",
+    "Listener",
     "Module",
     "Overrun",
     "PeerClosed",
     "ProtocolError",
     "SendTimeout",
+    "SocketLost",
     "Stream",
     "TransportError",
     "TransportLost",
     "TransportUnavailable",
+    "UdpService",
+    "UdpSocket",
     "Until",
     "UsageError",
+    "WifiStatus",
     "open",
     "open_async",
 ]
 
 _WHERE = {
+    "AsyncListener": "aio_sockets",
     "AsyncModule": "aio",
     "AsyncStream": "aio",
-    "open_async": "aio",
+    "AsyncUdpService": "aio_sockets",
+    "AsyncUdpSocket": "aio_sockets",
+    "Datagram": "datagrams",
+    "Listener": "sockets",
     "Module": "module",
-    "open": "module",
     "Stream": "streams",
+    "UdpService": "sockets",
+    "UdpSocket": "sockets",
+    "WifiStatus": "flows.wifi",
+    "open": "module",
+    "open_async": "aio",
 }
 
 

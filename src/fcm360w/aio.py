@@ -7,14 +7,14 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
+from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
 from fcm360w.attached import attach
 from fcm360w.channel import Channel, Mode, Report, open_channel
-from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
 from fcm360w.errors import FCM360WError, PeerClosed, TransportLost
 from fcm360w.events import Event
-from fcm360w.flows import start, wifi
+from fcm360w.flows import start
 from fcm360w.module import READ_SIZE, check_flow, check_mode, new_link
 from fcm360w.ports import OpenPort, Port, open_port
 from fcm360w.steps import EscapePolicy
@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
+C = TypeVar("C", bound="AsyncClosable")
+
+
+class AsyncClosable(Protocol):
+    """As Closable, for asyncio."""
+
+    @property
+    def transparent(self) -> bool: ...
+    async def close(self) -> object: ...
 
 
 async def open_async(url: str, escape: EscapePolicy | None = None) -> AsyncModule:
@@ -74,11 +83,12 @@ class AsyncModule:
         self._loop = asyncio.get_running_loop()
         self._waiting: set[asyncio.Future[None]] = set()
         self._scratch = memoryview(bytearray(READ_SIZE))
-        self._streams: list[AsyncStream] = []
+        self._sockets: list[AsyncClosable] = []
         self._fd = port.fileno()
         self._reading = self._writing = False
         self.found = start.Found()
-        self.wifi = AsyncWifi(self)
+        self.wifi, self.system = AsyncWifi(self), AsyncSystem(self)
+        self.tcp, self.udp = AsyncTcp(self, self._link), AsyncUdp(self, self._link)
         self._watch_reads()
 
     @property
@@ -118,27 +128,32 @@ class AsyncModule:
     async def stream(self, host: str, port: int, mode: Mode = "transparent") -> AsyncStream:
         """As Module.stream."""
         check_mode(mode)
-        stream = AsyncStream(self, await self.drive(open_channel(self._link, host, port, mode)))
-        self._streams.append(stream)
-        return stream
+        return self.stream_over(await self.drive(open_channel(self._link, host, port, mode)))
 
     async def attach(self, command: Command[Any]) -> AsyncStream:
         """As Module.attach."""
-        stream = AsyncStream(self, await self.drive(attach(self._link, command)))
-        self._streams.append(stream)
-        return stream
+        return self.stream_over(await self.drive(attach(self._link, command)))
 
-    def forget(self, stream: AsyncStream) -> None:
-        """A stream was closed."""
-        if stream in self._streams:
-            self._streams.remove(stream)
+    def stream_over(self, channel: Channel) -> AsyncStream:
+        """A channel of this module's link as a stream, which is closed with the module."""
+        return self.adopt(AsyncStream(self, channel))
+
+    def adopt(self, socket: C) -> C:
+        """Close a socket when this is closed, unless it has been by then."""
+        self._sockets.append(socket)
+        return socket
+
+    def forget(self, socket: AsyncClosable) -> None:
+        """A socket was closed."""
+        if socket in self._sockets:
+            self._sockets.remove(socket)
 
     async def close(self) -> None:
-        """Close what streams are open, leave data mode, release the port."""
+        """Close what sockets are open, leave data mode, release the port."""
         failed: list[Exception] = []
         try:
-            for stream in sorted(self._streams, key=lambda stream: not stream.transparent):
-                await self._part(stream.close, failed)
+            for socket in sorted(self._sockets, key=lambda socket: not socket.transparent):
+                await self._part(socket.close, failed)
             await self._part(self._leave, failed)
         finally:
             self._lost(TransportLost(f"{self.url} was closed"))
@@ -324,6 +339,11 @@ class AsyncStream:
         return self._channel.connect_id
 
     @property
+    def peer(self) -> tuple[str, int]:
+        """As Stream.peer."""
+        return self._channel.peer
+
+    @property
     def transparent(self) -> bool:
         """Whether the serial port is the stream, so that nothing else can be done with the module."""
         return self._channel.transparent
@@ -386,26 +406,3 @@ class AsyncStream:
             await self.close()
         except (OSError, FCM360WError) as second:
             error.add_note(f"closing the stream failed too: {second}")
-
-
-class AsyncWifi:
-    """As Wifi, for asyncio."""
-
-    def __init__(self, module: AsyncModule) -> None:
-        self._module = module
-
-    async def join(self, ssid: str, password: str | None = None, timeout: float = 30.0) -> Addresses:
-        """As Wifi.join."""
-        return await self._module.run(wifi.join(ssid, password, timeout))
-
-    async def leave(self) -> None:
-        """As Wifi.leave."""
-        await self._module.run(wifi.leave())
-
-    async def hotspot(self) -> Hotspot:
-        """As Wifi.hotspot."""
-        return await self._module.run(GetHotspot())
-
-    async def addresses(self) -> Addresses:
-        """As Wifi.addresses."""
-        return await self._module.run(GetAddresses())

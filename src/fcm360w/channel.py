@@ -6,7 +6,7 @@ is a command with a counted payload, other commands and sockets go on beside it.
 
 from __future__ import annotations
 
-import contextlib
+from functools import partial
 from typing import Literal, NamedTuple
 
 from fcm360w.commands.tcp import (
@@ -21,16 +21,18 @@ from fcm360w.commands.tcp import (
     Received,
     Send,
     Sent,
+    Service,
 )
 from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, SendTimeout, UsageError
 from fcm360w.escape import Verdict
 from fcm360w.events import Event
 from fcm360w.flows.leave import confirm, leave
 from fcm360w.flows.sockets import close, connect, explained, settle
+from fcm360w.holder import Holder, opened
 from fcm360w.link import Link
 from fcm360w.states import STREAMING, State
-from fcm360w.steps import Pause, Steps
-from fcm360w.turns import QueueTimeout, Turn, Turns, earlier, freed, patiently, perform, shielded
+from fcm360w.steps import Steps, idle
+from fcm360w.turns import QueueTimeout, Turn, Turns, earlier, patiently, perform, shielded
 
 Mode = Literal["transparent", "push", "buffer"]
 ACCESS: dict[Mode, Access] = {
@@ -60,18 +62,19 @@ class Report(NamedTuple):
         return self.sent - self.acknowledged if self.acknowledged is not None else 0
 
 
-class Channel:
-    """What the two kinds share."""
+class Channel(Holder):
+    """What the two kinds share.  `peer` is the far end as the caller or the module named it."""
 
     sent = 0
     received = 0
     transparent = False
 
-    def __init__(self, link: Link, connect_id: int) -> None:
-        self.link = link
-        self.connect_id = connect_id
+    def __init__(self, link: Link, connect_id: int, peer: tuple[str, int] = ("", 0)) -> None:
+        super().__init__(link, connect_id)
+        self.peer = peer
         self.ended = False
         self.report: Report | None = None
+        self._confessed = False
 
     def receive_into(self, buffer: memoryview, deadline: float | None) -> Turns[int]:
         """At least one byte into the buffer.  TimeoutError at the deadline; PeerClosed once all that came is read."""
@@ -85,19 +88,35 @@ class Channel:
         """Wait for the peer's acknowledgement, at most `seconds`, and free the socket."""
         raise TypeError
 
-    def _check(self) -> None:
-        self.link.check()
+    def lose(self, why: str) -> None:
+        """Without a word to the program if the peer had closed, and all it sent is here."""
+        if not self.report:
+            if not self._whole:
+                super().lose(why)
+            self._conclude(None)
+
+    @property
+    def _whole(self) -> bool:
+        return self.ended
+
+    def check(self) -> None:
+        """As Holder.check; UsageError if the stream was closed."""
+        self._confessed = self._confessed or bool(self.lost)
+        super().check()
         if self.report and not self.ended:
             raise UsageError("the stream is closed")
 
-    def _expired(self, deadline: float | None) -> bool:
-        return deadline is not None and self.link.now >= deadline
+    def _confess(self) -> None:
+        """SocketLost if bytes may have been lost with the socket, and no call has said so."""
+        if self.lost and self.sent and not self._confessed:
+            self.check()
 
     def _none_came(self, deadline: float | None) -> None:
-        if self._expired(deadline):
+        if self.expired(deadline):
             raise TimeoutError("receiving timed out")
 
     def _conclude(self, count: Sent | None) -> Report:
+        self.detach()
         acknowledged = min(count.ackedbytes, self.sent) if count else None
         added = max(0, count.total_send_length - self.sent) if count else 0
         self.report = Report(self.sent, acknowledged, self.received, added)
@@ -125,8 +144,8 @@ class Transparent(Channel):
 
     transparent = True
 
-    def __init__(self, link: Link, connect_id: int) -> None:
-        super().__init__(link, connect_id)
+    def __init__(self, link: Link, connect_id: int, peer: tuple[str, int] = ("", 0)) -> None:
+        super().__init__(link, connect_id, peer)
         assert link.data is not None
         self.data = link.data
         self._settling = 0
@@ -149,7 +168,7 @@ class Transparent(Channel):
                 continue
             if self.ended:
                 raise (yield from self._peer_closed())
-            self._check()
+            self.check()
             direct = buffer if link.in_place else None
             turned = yield from patiently(Turn(read=direct, deadline=deadline))
             if turned.read:
@@ -163,12 +182,12 @@ class Transparent(Channel):
             yield from self._settle()
             if self.ended:
                 raise (yield from self._peer_closed())
-            self._check()
+            self.check()
             allowed = link.may_send(data)
             until = earlier(self.data.guard.deadline, deadline)
             turned = yield Turn(write=data[:allowed] if allowed else None, deadline=until)
             data = data[turned.wrote :]
-            if data and self._expired(deadline):
+            if data and self.expired(deadline):
                 raise SendTimeout(size - len(data))
 
     @property
@@ -205,9 +224,11 @@ class Transparent(Channel):
     def close(self, seconds: float) -> Turns[Report]:
         self._settling += 1
         try:
-            return (yield from perform(self.link, self._leave(seconds)))
+            report = yield from perform(self.link, self._leave(seconds))
         finally:
             self._settling -= 1
+        self._confess()
+        return report
 
     def _leave(self, seconds: float) -> Steps[Report]:
         if not self.ended and not self.report and self.link.state in STREAMING:
@@ -222,33 +243,26 @@ class Transparent(Channel):
 class Commanded(Channel):
     """A counted payload a command: push and buffer mode."""
 
-    def __init__(self, link: Link, connect_id: int, push: bool) -> None:
-        super().__init__(link, connect_id)
+    def __init__(self, link: Link, connect_id: int, push: bool, peer: tuple[str, int] = ("", 0)) -> None:
+        super().__init__(link, connect_id, peer)
         self.push = push
         self.inbox = bytearray()
         self.inbox_high_water = 0
         self.dropped = 0
         self._waiting = self._reading = self._interrupted = self._at_most = False
-        link.sinks.append(self.take)
 
-    def detach(self) -> None:
-        """Take no more lines: the socket's id may be another's by now."""
-        if self.take in self.link.sinks:
-            self.link.sinks.remove(self.take)
-
-    def _conclude(self, count: Sent | None) -> Report:
-        self.detach()
-        return super()._conclude(count)
+    @property
+    def _whole(self) -> bool:
+        return self.ended and (self.push or not self._waiting)
 
     def take(self, event: Event) -> bool:
-        """Whether a line is this socket's; if so it is dealt with."""
         row = event.row
         if isinstance(row, Received) and row.connect_id == self.connect_id:
             self._take_data(row)
         elif isinstance(row, Closed) and row.connect_id == self.connect_id:
             self.ended = self._waiting = True
         else:
-            return False
+            return super().take(event)
         return True
 
     def _take_data(self, row: Received) -> None:
@@ -270,7 +284,7 @@ class Commanded(Channel):
                 return self._take_into(buffer)
             if self.dropped:
                 raise self._overrun()
-            self._check()
+            self.check()
             if self._waiting and not self.push:
                 yield from self._fetch(deadline)
                 continue
@@ -353,18 +367,18 @@ class Commanded(Channel):
         while data:
             if self.ended:
                 raise (yield from self._peer_closed())
-            self._check()
+            self.check()
             piece = bytes(data[:MAX_SEND])
             try:
                 if (yield from self._send_piece(piece, deadline)):
                     data, pause = data[len(piece) :], 0.02
                     self.sent += len(piece)
                 else:
-                    yield from perform(self.link, _wait(pause), deadline=deadline)
+                    yield from perform(self.link, idle(pause), deadline=deadline)
                     pause = min(pause * 2, 0.5)
             except QueueTimeout as error:
                 raise SendTimeout(size - len(data)) from error
-            if data and not self.ended and self._expired(deadline):
+            if data and not self.ended and self.expired(deadline):
                 raise SendTimeout(size - len(data))
 
     def _send_piece(self, piece: bytes, deadline: float | None) -> Turns[bool]:
@@ -378,37 +392,17 @@ class Commanded(Channel):
             return False
 
     def close(self, seconds: float) -> Turns[Report]:
-        return (yield from perform(self.link, self._finish(seconds)))
+        report = yield from perform(self.link, self._finish(seconds))
+        self._confess()
+        return report
 
 
 def open_channel(link: Link, host: str, port: int, mode: Mode) -> Turns[Channel]:
-    """Open a socket as a stream.  What comes in one burst with the opening is the stream's already.
-
-    If it is interrupted, the id is freed before that is told, which takes seconds if the module must be asked where
-    it is; one that does not say is asked again before the next command.
-    """
-    made: list[Commanded] = []
-    undoing: list[int] = []
-
-    def claim(connect_id: int) -> None:
-        if mode != "transparent":
-            made.append(Commanded(link, connect_id, mode == "push"))
-
-    def undo(connect_id: int) -> Steps[None]:
-        undoing.append(connect_id)
-        link.unclosed.add(connect_id)
-        with contextlib.suppress(CommandError, CommandTimeout):
-            yield from freed(link)
-
-    try:
-        opening = connect(host, port, ACCESS[mode], claim=claim, undo=undo)
-        connect_id = yield from shielded(perform(link, opening), lambda: bool(undoing))
-    except BaseException:
-        for channel in made:
-            channel.detach()
-        raise
-    return made[0] if made else Transparent(link, connect_id)
-
-
-def _wait(seconds: float) -> Steps[None]:
-    yield Pause(seconds)
+    """Open a TCP connection as a stream."""
+    peer = host, port
+    opening = partial(connect, host, port, ACCESS[mode], Service.TCP)
+    if mode == "transparent":
+        place = yield from opened(link, opening, lambda connect_id: Holder(link, connect_id))
+        place.detach()
+        return Transparent(link, place.connect_id, peer)
+    return (yield from opened(link, opening, lambda connect_id: Commanded(link, connect_id, mode == "push", peer)))

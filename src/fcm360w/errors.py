@@ -7,6 +7,7 @@
     ├── CommandTimeout        also TimeoutError: the module said nothing
     ├── SendTimeout           also TimeoutError: the caller's time is up, and not all has been sent
     ├── PeerClosed            also ConnectionError: the far end of a socket went away
+    ├── SocketLost            also ConnectionError: the module dropped a socket of its own accord
     ├── Overrun               bytes were dropped because nobody took them in time
     └── TransportError        also ConnectionError: the way to the module
         ├── TransportLost         was there, and is gone
@@ -27,6 +28,7 @@ __all__ = [
     "PeerClosed",
     "ProtocolError",
     "SendTimeout",
+    "SocketLost",
     "TransportError",
     "TransportLost",
     "TransportUnavailable",
@@ -127,6 +129,10 @@ class PeerClosed(FCM360WError, ConnectionError):
 
     def __reduce__(self) -> Rebuild:
         return type(self), (self.sent, self.acknowledged, self.uncertain)
+
+
+class SocketLost(FCM360WError, ConnectionError):
+    """The module has dropped a socket: it restarted, or its network is gone.  What was not acknowledged may be lost."""
 
 
 class Overrun(FCM360WError):

@@ -31,6 +31,12 @@ class Stray(Reply):
     data: bytes
 
 
+class Reassigned(Reply):
+    """A socket id is about to be another connection's: whoever had it has missed its end.  Only channels hear of it."""
+
+    connect_id: int
+
+
 class Lost(Reply):
     """The transport is gone."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from fcm360w import commands
 from fcm360w.datamode import INBOX, Buffer, DataMode
-from fcm360w.errors import TransportLost
+from fcm360w.errors import TransportLost, UsageError
 from fcm360w.events import Event, EventQueue, Lost, Overlong, Stray, Unparsed
 from fcm360w.framer import NO_RULE, Framer, Kind
 from fcm360w.parameters import ParseError, decode
@@ -39,13 +39,20 @@ _CONNECT = list(commands.RULES).index("connect")
 _UNASKED = (1 << commands.UNSOLICITED) - 1
 
 
+def untunable(rate: int | None) -> int | None:
+    """Nobody has said how the port's rate is changed."""
+    raise UsageError("this port cannot change its baud rate")
+
+
 class Link:
     """The state of one module as its host sees it.
 
     Whoever moves the bytes may listen: `stuck` asks whether bytes that were written are still on this side, `moved`
     says that the next in `queue` may go on, `trace` is told each line and its direction, secrets masked.  `news` is set
     when a step is done: there may be nothing more to wait for.  `owing`: a command has asked for a payload that was not
-    sent, so a module may wait for it.  `foreign` counts what no module says.
+    sent, so a module may wait for it.  `foreign` counts what no module says.  `retune` changes the port's bit rate, or
+    with None only looks whether it can, and returns the one it has then; `start_rate` is the module's after a restart,
+    if it is another than now.
     """
 
     def __init__(self, now: float, policy: EscapePolicy | None = None, baud: int | None = None) -> None:
@@ -60,6 +67,8 @@ class Link:
         self.trace: Callable[[str, str], None] | None = None
         self.stuck: Callable[[], bool] = lambda: False
         self.moved: Callable[[], None] = lambda: None
+        self.retune: Callable[[int | None], int | None] = untunable
+        self.start_rate: int | None = None
         self.now = self.idle_at = self.heard_at = now
         self.queue: deque[object] = deque()
         self.news = False
@@ -119,6 +128,17 @@ class Link:
     def wire_time(self, count: int) -> float:
         """Seconds that a command of `count` bytes and an answer spend on the wire at most."""
         return (count + MAX_LINE) * self._byte_time
+
+    def tune(self, rate: int | None, saved: bool) -> int | None:
+        """Follow the module to a bit rate; the result is the one before.  UsageError if the port cannot."""
+        told = self.retune(None)
+        before = told if self.baud is None else self.baud
+        if rate is not None:
+            self.retune(rate)
+            start = rate if saved else self.start_rate or before
+            self.start_rate = None if start == rate else start
+            self.pace(self.retune(None))
+        return before
 
     def say(self, direction: str, text: str) -> None:
         """Tell the trace."""
@@ -275,12 +295,16 @@ class Link:
             self.unparsed += 1
         self._emit(reply or Unparsed(text), now)
 
+    def tell(self, event: Event) -> bool:
+        """Let every sink hear of an event; whether one takes it.  A sink may add and remove sinks."""
+        taken = [sink(event) for sink in tuple(self.sinks)]
+        return any(taken)
+
     def _emit(self, row: Reply, now: float) -> None:
         """Every sink hears of an event; if none takes it, and the step in progress does not, it is queued."""
         event = Event(now, row)
         self.foreign += isinstance(row, Unparsed | Overlong | Stray)
-        taken = [sink(event) for sink in self.sinks]
-        if not any(taken) and not (self.pending and not self.pending.done and self.pending.notice(self, row)):
+        if not self.tell(event) and not (self.pending and not self.pending.done and self.pending.notice(self, row)):
             self.events.put(event)
 
     # ---- time

@@ -7,16 +7,16 @@ import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from fcm360w.attached import attach
-from fcm360w.channel import ACCESS, Mode, open_channel
-from fcm360w.commands.wifi import Addresses, GetAddresses, GetHotspot, Hotspot
+from fcm360w.channel import ACCESS, Channel, Mode, open_channel
 from fcm360w.errors import FCM360WError, TransportLost, UsageError
 from fcm360w.events import Event
-from fcm360w.flows import start, wifi
+from fcm360w.faces import System, Tcp, Udp, Wifi
+from fcm360w.flows import start
 from fcm360w.link import Link
-from fcm360w.ports import CountsOutput, Port, open_port
+from fcm360w.ports import CountsOutput, Port, SetsBaud, open_port
 from fcm360w.steps import EscapePolicy
 from fcm360w.streams import Stream
 from fcm360w.threads import Waiters, Waiting, writable
@@ -25,7 +25,16 @@ from fcm360w.wire import Command, Flow, Reply
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
+C = TypeVar("C", bound="Closable")
 READ_SIZE = 65536
+
+
+class Closable(Protocol):
+    """What a module closes when it is closed itself.  A transparent one bars all others until it is closed."""
+
+    @property
+    def transparent(self) -> bool: ...
+    def close(self) -> object: ...
 
 
 def open(url: str, escape: EscapePolicy | None = None) -> Module:
@@ -53,6 +62,7 @@ def new_link(port: Port, escape: EscapePolicy | None, now: float) -> Link:
     """A link for a port, its wire traced to the log if that is wanted."""
     link = Link(now, escape or EscapePolicy(slack=port.slack), port.baud)
     link.stuck = lambda: bytes_are_stuck(port)
+    link.retune = lambda rate: retune(port, rate)
     if "logging" in sys.modules:
         _trace_to_log(link)
     return link
@@ -68,10 +78,22 @@ def _trace_to_log(link: Link) -> None:
 
 
 def bytes_are_stuck(port: Port) -> bool:
-    """Whether bytes written are still on this side, as far as the system tells."""
-    waiting = port.out_waiting() if isinstance(port, CountsOutput) else 0
-    fd = port.fileno()
+    """Whether bytes written are still on this side, as far as the system tells.  The next turn says if it is lost."""
+    try:
+        waiting = port.out_waiting() if isinstance(port, CountsOutput) else 0
+        fd = port.fileno()
+    except TransportLost:
+        return False
     return bool(waiting) or (fd >= 0 and not writable(fd))
+
+
+def retune(port: Port, rate: int | None) -> int | None:
+    """Change a port's bit rate, or with None see whether it can be; the one it has then.  UsageError if it cannot."""
+    if "baud" not in port.capabilities or not isinstance(port, SetsBaud):
+        raise UsageError(f"{port.url} cannot change its baud rate")
+    if rate is not None:
+        port.set_baud(rate)
+    return port.baud
 
 
 def check_flow(flow: object) -> None:
@@ -99,9 +121,10 @@ class Module:
         self._link = new_link(port, escape, self.clock())
         self._link.moved = self._waiters.notify
         self._scratch = memoryview(bytearray(READ_SIZE))
-        self._streams: list[Stream] = []
+        self._sockets: list[Closable] = []
         self.found = start.Found()
-        self.wifi = Wifi(self)
+        self.wifi, self.system = Wifi(self), System(self)
+        self.tcp, self.udp = Tcp(self, self._link), Udp(self, self._link)
 
     @property
     def url(self) -> str:
@@ -147,9 +170,7 @@ class Module:
         commands.  CommandError with the socket code if the connection fails (manual 2.3.2, 5).
         """
         check_mode(mode)
-        stream = Stream(self, self.drive(open_channel(self._link, host, port, mode)))
-        self._streams.append(stream)
-        return stream
+        return self.stream_over(self.drive(open_channel(self._link, host, port, mode)))
 
     def attach(self, command: Command[Any]) -> Stream:
         """Run a command that begins data mode, such as ATO; what follows is a byte stream.
@@ -157,21 +178,28 @@ class Module:
         Closing it leaves data mode and does nothing else: the socket stays open.  UsageError if the command is another
         kind of command, CommandError if the module refuses.
         """
-        stream = Stream(self, self.drive(attach(self._link, command)))
-        self._streams.append(stream)
-        return stream
+        return self.stream_over(self.drive(attach(self._link, command)))
 
-    def forget(self, stream: Stream) -> None:
-        """A stream was closed."""
-        if stream in self._streams:
-            self._streams.remove(stream)
+    def stream_over(self, channel: Channel) -> Stream:
+        """A channel of this module's link as a stream, which is closed with the module."""
+        return self.adopt(Stream(self, channel))
+
+    def adopt(self, socket: C) -> C:
+        """Close a socket when this is closed, unless it has been by then."""
+        self._sockets.append(socket)
+        return socket
+
+    def forget(self, socket: Closable) -> None:
+        """A socket was closed."""
+        if socket in self._sockets:
+            self._sockets.remove(socket)
 
     def close(self) -> None:
-        """Close what streams are open, leave data mode, release the port."""
+        """Close what sockets are open, leave data mode, release the port."""
         failed: list[Exception] = []
         try:
-            for stream in sorted(self._streams, key=lambda stream: not stream.transparent):
-                self._part(stream.close, failed)
+            for socket in sorted(self._sockets, key=lambda socket: not socket.transparent):
+                self._part(socket.close, failed)
             self._part(self._leave, failed)
         finally:
             with self._lock:
@@ -296,26 +324,3 @@ class Module:
             link.receive(self._scratch[:count], self.clock())
             self._waiters.notify()
         return 0
-
-
-class Wifi:
-    """Station side of Wi-Fi (manual 2.1)."""
-
-    def __init__(self, module: Module) -> None:
-        self._module = module
-
-    def join(self, ssid: str, password: str | None = None, timeout: float = 30.0) -> Addresses:
-        """Join a hotspot and wait for an address.  CommandError: absent, or refused; CommandTimeout: no word of it."""
-        return self._module.run(wifi.join(ssid, password, timeout))
-
-    def leave(self) -> None:
-        """Leave the hotspot."""
-        self._module.run(wifi.leave())
-
-    def hotspot(self) -> Hotspot:
-        """The hotspot the station is joined to.  CommandError if none."""
-        return self._module.run(GetHotspot())
-
-    def addresses(self) -> Addresses:
-        """The station's addresses; 0.0.0.0 while it has none."""
-        return self._module.run(GetAddresses())

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, ProtocolError, UsageError
 from fcm360w.escape import Marker, Verdict
+from fcm360w.events import Event
 from fcm360w.parameters import ParseError, encode
 from fcm360w.states import STREAMING, Cause, State
-from fcm360w.steps import EscapePolicy, Foreign, Guarded, Pause, Silence, Until, Within
+from fcm360w.steps import EscapePolicy, Foreign, Guarded, Pause, Rate, Silence, StartRate, Tell, Until, Within
 from fcm360w.wire import Command, Reply
 
 if TYPE_CHECKING:
@@ -229,6 +230,30 @@ class Counted(Pending):
         self.finish(link, link.foreign)
 
 
+class Tuning(Pending):
+    """Rate: takes no time."""
+
+    def begin(self, link: Link) -> None:
+        self.finish(link, link.tune(self.step.rate, self.step.saved))
+
+
+class TuningBack(Pending):
+    """StartRate: takes no time."""
+
+    def begin(self, link: Link) -> None:
+        if link.start_rate is not None:
+            link.tune(link.start_rate, saved=True)
+        self.finish(link, None)
+
+
+class Telling(Pending):
+    """Tell: takes no time."""
+
+    def begin(self, link: Link) -> None:
+        link.tell(Event(link.now, self.step.row))
+        self.finish(link, None)
+
+
 class Quiet(Pending):
     """Silence: nothing on its way to the module for a time."""
 
@@ -318,6 +343,9 @@ KINDS: dict[type, type[Pending]] = {
     Until: Waiting,
     Pause: Pausing,
     Foreign: Counted,
+    Rate: Tuning,
+    StartRate: TuningBack,
+    Tell: Telling,
     Silence: Quiet,
     Guarded: Escaping,
 }

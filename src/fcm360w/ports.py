@@ -7,6 +7,7 @@ this library's errors here and nowhere else.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from types import MappingProxyType
@@ -156,12 +157,14 @@ class OpenPort:
             raise self._lost(error) from error
 
     def set_baud(self, rate: int) -> None:
-        """Change this side's rate, in bit/s. Raises UsageError where the port cannot."""
+        """Change this side's rate, in bit/s. Raises UsageError where the port cannot, or cannot run at that one."""
         if not isinstance(self.raw, SetsBaud):
             raise UsageError(f"{self.url} cannot change its baud rate")
         try:
             self.raw.set_baud(rate)
         except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise UsageError(f"{self.url} cannot run at {rate} bit/s") from error
             raise self._lost(error) from error
 
     def out_waiting(self) -> int | None:

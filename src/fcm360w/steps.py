@@ -99,9 +99,40 @@ class Guarded(NamedTuple):
     last: bool = False
 
 
+class Rate(NamedTuple):
+    """This side's bit rate: change it to `rate`, or only tell it.  The result is the one before.
+
+    `saved`: the module starts with it from now on.  UsageError if the port cannot change its rate, also if only asked.
+    """
+
+    rate: int | None = None
+    saved: bool = False
+
+
+class StartRate(NamedTuple):
+    """Change this side's bit rate to the one that the module starts with, if it runs at one that was not saved."""
+
+
+class Tell(NamedTuple):
+    """Let every channel hear of a line that the module owes: it has been found out without it."""
+
+    row: Reply
+
+
+def idle(seconds: float) -> Steps[None]:
+    """As Pause, for whoever runs a flow of nothing else."""
+    yield Pause(seconds)
+
+
 def until(kind: type[E], seconds: float, match: Callable[[E], bool] = lambda _: True) -> Steps[E]:
     """As Until; CommandTimeout if the line does not come."""
     event = yield from Until(kind, seconds, match)
     if event is None:
         raise CommandTimeout(f"waiting for {kind.__name__}", seconds, kind.ref)
     return event
+
+
+def forget(kind: type[Reply]) -> Steps[None]:
+    """Drop the lines of a kind that have come already, lest they be taken for the answer to what is asked next."""
+    while (yield from Until(kind, 0.0)):
+        continue

@@ -60,6 +60,11 @@ class Stream:
         return self._channel.connect_id
 
     @property
+    def peer(self) -> tuple[str, int]:
+        """The far end: host and port as they were asked for, or a client's as the module told them."""
+        return self._channel.peer
+
+    @property
     def transparent(self) -> bool:
         """Whether the serial port is the stream, so that nothing else can be done with the module."""
         return self._channel.transparent

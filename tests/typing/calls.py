@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, assert_type
 
-from fcm360w import AsyncModule, AsyncStream, Module, Stream, Until
+from fcm360w import (
+    AsyncListener,
+    AsyncModule,
+    AsyncStream,
+    AsyncUdpService,
+    AsyncUdpSocket,
+    Datagram,
+    Listener,
+    Module,
+    Stream,
+    UdpService,
+    UdpSocket,
+    Until,
+    WifiStatus,
+)
 from fcm360w.channel import Report
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.events import Event
@@ -31,7 +45,25 @@ def right(module: Module, stream: Stream) -> None:
     assert_type(module.events(), list[Event])
     assert_type(module.wake(), Found)
     assert_type(module.wifi.join("hall"), wifi.Addresses)
+    assert_type(module.wifi.scan(), tuple[wifi.Seen, ...])
+    assert_type(module.wifi.status(), WifiStatus)
+    assert_type(module.wifi.addresses(wifi.Mode.AP), wifi.Addresses)
+    assert_type(module.wifi.dns(), wifi.DnsServers)
     assert_type(module.stream("h", 80, "push"), Stream)
+    assert_type(module.tcp.connect("h", 80), Stream)
+    assert_type(module.tcp.listen(80), Listener)
+    assert_type(module.tcp.listen(80, "buffer", manual=True).accept(1.0), Stream)
+    assert_type(module.tcp.sockets(), tuple[tcp.SocketInfo, ...])
+    assert_type(module.tcp.get(tcp.PacketSize), tcp.PacketSize)
+    assert_type(module.udp.connect("h", 80), UdpSocket)
+    assert_type(module.udp.connect("h", 80).recv(), bytes)
+    assert_type(module.udp.bind(80), UdpService)
+    assert_type(module.udp.bind(80).recvfrom(), Datagram)
+    assert_type(module.system.version(), str)
+    assert_type(module.system.baud(), int)
+    assert_type(module.system.last_error(), tcp.LastError)
+    module.tcp.set(tcp.PacketSize(5))
+    module.udp.bind(80).sendto(b"x", ("10.0.0.9", 80))
     assert_type(stream.recv(9), bytes)
     assert_type(stream.recv_into(bytearray(9)), int)
     assert_type(stream.close(), Report)
@@ -46,7 +78,16 @@ async def right_async(module: AsyncModule, stream: AsyncStream) -> None:
     assert_type(await module.wait(tcp.Received, 1.0), tcp.Received | None)
     assert_type(await module.wake(), Found)
     assert_type(await module.wifi.join("hall"), wifi.Addresses)
+    assert_type(await module.wifi.status(), WifiStatus)
     assert_type(await module.stream("h", 80), AsyncStream)
+    assert_type(await module.tcp.connect("h", 80), AsyncStream)
+    assert_type(await module.tcp.listen(80), AsyncListener)
+    assert_type(await (await module.tcp.listen(80)).accept(), AsyncStream)
+    assert_type(await module.tcp.get(tcp.PacketSize), tcp.PacketSize)
+    assert_type(await module.udp.connect("h", 80), AsyncUdpSocket)
+    assert_type(await module.udp.bind(80), AsyncUdpService)
+    assert_type(await (await module.udp.bind(80)).recvfrom(), Datagram)
+    assert_type(await module.system.version(), str)
     assert_type(await stream.recv(9), bytes)
     assert_type(await stream.close(), Report)
     async for event in module.events():
@@ -78,6 +119,12 @@ def wrong(module: Module, opened: tcp.Opened) -> None:
     module.run(tcp.Send(3, b"x")).err  # [attr-defined]  # noqa: B018
     module.wait(tcp.Open, 1.0)  # [type-var]
     module.stream("h", 80, "turbo")  # [arg-type]
+    module.tcp.listen(80, "transparent")  # [arg-type]
+    module.tcp.listen("80")  # [arg-type]
+    module.tcp.get(tcp.Opened)  # [type-var]
+    module.tcp.set(tcp.PacketSize)  # [arg-type]
+    module.udp.bind(80).sendto("text", ("h", 80))  # [arg-type]
+    module.udp.connect("h", 80).recvfrom()  # [attr-defined]
     Get(tcp.Opened)  # [type-var]
     Set(tcp.PacketSize)  # [type-var]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -32,7 +33,8 @@ class Addresses(Reply, at="+QGETIP", ref="2.1.4"):
         """Some firmware labels each address, ``ip:10.0.0.7,gateway:10.0.0.1,...``: then the labels count (W3)."""
         if not text.startswith("ip:"):
             return super().read(text, data)
-        labelled = dict(part.strip(" ").partition(":")[::2] for part in text.split(","))
+        parted = (part.strip(" ").partition(":") for part in text.split(","))
+        labelled = {name: address for name, _, address in parted}
         try:
             return cls(*(labelled[name] for name in ("ip", "gateway", "mask", "dns")))
         except KeyError as missing:
@@ -181,8 +183,22 @@ class Hotspot(Reply, at="+QGETWIFISTATE", ref="2.1.18"):
         return f"{self.at}: ssid={self.ssid},bssid={self.bssid},rssi={self.rssi}"
 
 
+class NoHotspot(Reply, at="+QGETWIFISTATE", ref="2.1.18"):
+    """What some firmware says while the station is not joined (W13)."""
+
+    state: Annotated[str, BARE, Note("W13")] = "DISCONNECT"
+
+
 class GetHotspot(Command[Hotspot], at="+QGETWIFISTATE", ref="2.1.18", form="exec"):
-    """Report the hotspot.  The module answers ERROR while it is not joined."""
+    """Report the hotspot.  The module answers ERROR while it is not joined; some firmware DISCONNECT and OK (W13)."""
+
+    def answer(self, text: str, data: bytes | None = None) -> Reply | None:
+        name, _, rest = text.partition(":")
+        nothing = name == self.at and rest.strip(" ") == NoHotspot().state
+        return NoHotspot() if nothing else super().answer(text, data)
+
+    def finish(self, replies: Sequence[Reply], final: str) -> Hotspot:
+        return super().finish([reply for reply in replies if isinstance(reply, Hotspot)], final)
 
 
 class Security(StrEnum):

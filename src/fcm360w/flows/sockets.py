@@ -1,4 +1,4 @@
-"""Open and close a socket, and ask how much of what was sent has arrived."""
+"""Open and close a socket, let clients in, and ask how much of what was sent has arrived."""
 
 from __future__ import annotations
 
@@ -7,13 +7,27 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
-from fcm360w.commands.tcp import Access, Close, GetLastError, GetSent, ListSockets, Open, Sent, Service
+from fcm360w.commands.system import Switch
+from fcm360w.commands.tcp import (
+    Access,
+    AutoAccept,
+    Close,
+    GetLastError,
+    GetSent,
+    ListSockets,
+    Open,
+    Sent,
+    Service,
+)
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, TransportLost, UsageError
 from fcm360w.steps import Pause, Steps
-from fcm360w.wire import Command
+from fcm360w.wire import Command, Set
 
 R = TypeVar("R")
 IDS = range(12)
+
+# What the manual lets a server say where a client names its peer.
+ANYWHERE = "127.0.0.1"
 
 
 def explained(command: Command[R]) -> Steps[R]:
@@ -41,22 +55,58 @@ def connect(
     port: int,
     access: Access,
     service: Service = Service.TCP,
-    claim: Callable[[int], None] = lambda _: None,
+    claim: Callable[[int], object] = lambda _: None,
     undo: Callable[[int], Steps[None]] = free_id,
 ) -> Steps[int]:
-    """Open a client socket under the lowest free id, which is returned, and is told to `claim` before the opening.
+    """Open a client's socket."""
+    return open_socket(Open(0, service, host, port, 0, access), claim, undo)
+
+
+def serve(
+    port: int,
+    access: Access,
+    service: Service,
+    claim: Callable[[int], object] = lambda _: None,
+    undo: Callable[[int], Steps[None]] = free_id,
+) -> Steps[int]:
+    """Open a socket that waits for others at a local port.  UsageError unless that is 1 to 65535."""
+    if not 1 <= port <= 65535:
+        raise UsageError(f"Open: local_port {port} is outside 1..65535 (manual {Open.ref})")
+    return open_socket(Open(0, service, ANYWHERE, 0, port, access), claim, undo)
+
+
+def listen(
+    port: int,
+    access: Access,
+    manual: bool,
+    claim: Callable[[int], object] = lambda _: None,
+    undo: Callable[[int], Steps[None]] = free_id,
+) -> Steps[int]:
+    """Open a listener, whose clients are let in by the module, or by Accept if `manual`."""
+    opening = serve(port, access, Service.LISTENER, claim, undo)
+    with contextlib.nullcontext() if manual else contextlib.suppress(CommandError):
+        yield from Set(AutoAccept(Switch.OFF if manual else Switch.ON))
+    return (yield from opening)
+
+
+def open_socket(
+    command: Open,
+    claim: Callable[[int], object] = lambda _: None,
+    undo: Callable[[int], Steps[None]] = free_id,
+) -> Steps[int]:
+    """Open a socket under the lowest free id, which is returned, and is told to `claim` before the opening.
 
     CommandError with the socket code if it fails; CommandTimeout if nothing comes in 150 s.  Then, and whenever else
     it ends without an answer, `undo` frees the id first.
     """
-    Open(0, service, host, port, 0, access).line()
+    command.line()
     used = {info.connect_id for info in (yield from ListSockets())}
     free = next((number for number in IDS if number not in used), None)
     if free is None:
         raise UsageError("all twelve sockets of the module are in use: close one first (manual 2.3.2)")
     claim(free)
     try:
-        yield from explained(Open(free, service, host, port, 0, access))
+        yield from explained(command.replace(connect_id=free))
     except (CommandError, TransportLost, GeneratorExit):
         raise
     except BaseException:

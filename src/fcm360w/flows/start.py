@@ -13,6 +13,7 @@ from fcm360w.steps import EscapePolicy, Foreign, Pause, Steps, Until, Within
 from fcm360w.wire import Command
 
 PROBE = 0.3
+GLANCE = 0.001
 INPUT_LIMIT = 5.5
 
 
@@ -79,7 +80,7 @@ def wake(policy: EscapePolicy) -> Steps[Found]:
         if not found:
             again, filled = yield from _outwait(policy)
             left = left or again
-    yield from _quiet_echo()
+    yield from quiet_echo()
     sockets = yield from _close_all()
     return Found(left, sockets, filled)
 
@@ -145,7 +146,7 @@ def rate() -> Steps[int | None]:
     return told.baud_rate
 
 
-def _quiet_echo() -> Steps[None]:
+def quiet_echo() -> Steps[None]:
     """Some firmware refuses the first ATE0 after power-up, so both ways are tried and neither must succeed."""
     for command in (BasicEcho(Switch.OFF), Echo(Switch.OFF)):
         with contextlib.suppress(CommandError):
@@ -166,10 +167,10 @@ def _close_all() -> Steps[tuple[int, ...]]:
 def resync(policy: EscapePolicy, owing: bool = False) -> Steps[None]:
     """After a time-out: make sure that no answer to the old command is still to come, and that it was no CONNECT.
 
-    `owing`: the module may wait for a payload; a probe would be taken for it, so silence comes first.
+    `owing`: the module may wait for a payload; a probe would be taken for it, so silence comes first.  An answer that
+    has come since, and was not read, must not be taken for the probe's.
     """
-    if owing:
-        yield Pause(INPUT_LIMIT)
+    yield Pause(INPUT_LIMIT if owing else GLANCE)
     if not (yield from probe(1.0)):
         yield from escape(policy)
         if not (yield from probe(1.0)):

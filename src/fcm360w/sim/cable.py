@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 import random
 from collections.abc import Callable
+from os import strerror
 from typing import TYPE_CHECKING
 
 from fcm360w.sim.frontends import Host
@@ -48,7 +48,7 @@ class Cable:
 
     def write(self, data: bytearray, /) -> int:
         if self.host_gone:
-            raise OSError(errno.EPIPE, os.strerror(errno.EPIPE))
+            raise OSError(errno.EPIPE, strerror(errno.EPIPE))
         passed = data[: UNPACED - len(self.to_host)]
         if not passed:
             raise BlockingIOError
@@ -153,7 +153,7 @@ class CablePort:
     def _check(self) -> None:
         if self._dead:
             code = errno.EBADF if self._closed else errno.EIO
-            raise OSError(code, os.strerror(code))
+            raise OSError(code, strerror(code))
 
     def readinto(self, buffer: memoryview, timeout: float | None) -> int:
         self._wait_until(lambda: self.readable, timeout)

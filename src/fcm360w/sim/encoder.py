@@ -11,17 +11,10 @@ from fcm360w.parameters import Field, encode
 from fcm360w.sim.dialect import Dialect
 from fcm360w.wire import Reply
 
-__all__ = ["Encoder", "NotJoined"]
+__all__ = ["Encoder"]
 
 CRLF = b"\r\n"
 WIRELESS = ("2.1.", "2.2.", "3.1.", "3.2.")
-
-
-class NotJoined(Reply, at=Hotspot.at, ref=Hotspot.ref):
-    """What some firmware says instead of a hotspot."""
-
-    def line(self) -> str:
-        return f"{self.at}: DISCONNECT"
 
 
 class Encoder:
@@ -72,7 +65,7 @@ class Encoder:
 
     def _wireless(self, reply: Reply) -> str:
         """The parameters of a Wi-Fi line."""
-        if isinstance(reply, (Hotspot, NotJoined)):
+        if isinstance(reply, Hotspot):
             return reply.line().partition(": ")[2]
         if isinstance(reply, Addresses) and self._dialect.labels:
             return f"ip:{reply.ip},gateway:{reply.gate},mask:{reply.mask},dns:{reply.dns}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections import deque
 from collections.abc import Callable
 
@@ -19,7 +20,7 @@ BURST = 256
 Settled = Callable[[SocketCode], None]
 
 
-class Socket:
+class Socket(abc.ABC):
     """One id in use.
 
     `packet` is how many bytes are pushed in one line at most; `taken` counts those that the host has got.  `queued`: a
@@ -34,6 +35,7 @@ class Socket:
         self.access = access
         self.inbox = inbox
         self.packet = MAX_PUSH
+        self.local_port = 0
         self.state = SocketState.OPENING
         self.failure = SocketCode.SUCCESS
         self.taken = 0
@@ -53,16 +55,13 @@ class Socket:
         """The most bytes that ever waited to be sent."""
         return 0
 
+    @abc.abstractmethod
     def begin(self, network: Network, command: Open, settled: Settled) -> None:
         """Open; `settled` is told how it ended, perhaps at once."""
-        raise NotImplementedError
 
     def info(self, own: str) -> SocketInfo:
         """What is reported of it; `own` is the module's address."""
-        return SocketInfo(self.id, self.service, own, 0, self._local_port(), self.state, self.id, self.access)
-
-    def _local_port(self) -> int:
-        return 0
+        return SocketInfo(self.id, self.service, own, 0, self.local_port, self.state, self.id, self.access)
 
     def sent(self) -> tuple[int, int]:
         """Bytes sent in all, and of them those not acknowledged."""
@@ -79,6 +78,7 @@ class Socket:
         self.announced = self.announced and len(self.inbox) > 0
         return piece
 
+    @abc.abstractmethod
     def fill(self) -> None:
         """Fetch what the network has, as far as there is room."""
 
@@ -101,6 +101,7 @@ class Socket:
         """Whether nothing is left of what was shut."""
         return True
 
+    @abc.abstractmethod
     def release(self) -> None:
         """Let go of the network; the counts remain."""
 
@@ -115,7 +116,6 @@ class Client(Socket):
         self._attempt: Attempt | None = None
         self._settled: Settled | None = None
         self._peer = ("0.0.0.0", 0)
-        self._port = 0
         self._last = (0, 0)
         self._last_high_water = 0
 
@@ -140,14 +140,15 @@ class Client(Socket):
         if not isinstance(result, SocketCode):
             self.connection = result
             self._peer = result.peer, result.peer_port
-            self._port = result.local_port
+            self.local_port = result.local_port
             self.state = SocketState.CONNECTED
         settled, self._settled = self._settled, None
         if settled:
             settled(result if isinstance(result, SocketCode) else SocketCode.SUCCESS)
 
     def info(self, own: str) -> SocketInfo:
-        return SocketInfo(self.id, self.service, *self._peer, self._port, self.state, self.server_id, self.access)
+        port, state = self.local_port, self.state
+        return SocketInfo(self.id, self.service, *self._peer, port, state, self.server_id, self.access)
 
     @property
     def send_high_water(self) -> int:
@@ -251,12 +252,11 @@ class Listener(Socket):
         super().__init__(number, Service.LISTENER, access, StreamInbox())
         self.pending: deque[Connection] = deque()
         self._arrived = arrived
-        self._port = 0
         self._listening: Listening | None = None
 
     def begin(self, network: Network, command: Open, settled: Settled) -> None:
-        self._port = command.local_port
-        result = network.listen(self._port, lambda connection: self._arrived(self, connection))
+        self.local_port = command.local_port
+        result = network.listen(self.local_port, lambda connection: self._arrived(self, connection))
         if isinstance(result, SocketCode):
             settled(result)
             return
@@ -264,8 +264,8 @@ class Listener(Socket):
         self.state = SocketState.LISTENING
         settled(SocketCode.SUCCESS)
 
-    def _local_port(self) -> int:
-        return self._port
+    def fill(self) -> None:
+        """Clients come by themselves."""
 
     def shut(self) -> None:
         super().shut()
@@ -283,24 +283,20 @@ class UdpService(Socket):
     """A UDP port that talks to everybody."""
 
     def __init__(self, number: int, access: Access) -> None:
-        self._datagrams: Datagrams | None = None
         self._letters = DatagramInbox(whole=True)
-        self._port = 0
-        self._sent = 0
         super().__init__(number, Service.UDP_SERVICE, access, self._letters)
+        self._datagrams: Datagrams | None = None
+        self._sent = 0
 
     def begin(self, network: Network, command: Open, settled: Settled) -> None:
-        self._port = command.local_port
-        result = network.datagrams(self._port)
+        self.local_port = command.local_port
+        result = network.datagrams(self.local_port)
         if isinstance(result, SocketCode):
             settled(result)
             return
         self._datagrams = result
         self.state = SocketState.CONNECTED
         settled(SocketCode.SUCCESS)
-
-    def _local_port(self) -> int:
-        return self._port
 
     def send(self, data: bytes, host: str, port: int) -> bool:
         """Send one datagram to a dotted address.  False: there is no room."""

@@ -207,8 +207,6 @@ class KernelDatagrams:
         self._watch.want(READ)
 
     def _ready(self, mask: int) -> None:
-        if self.readable:
-            self._watch.drop(READ)  # nobody has room for it now; receive() asks again
         self.readable = True
 
     def send(self, data: bytes, host: str, port: int) -> bool:
@@ -225,7 +223,6 @@ class KernelDatagrams:
             data, (host, port) = self._link.recvfrom(LONGEST_DATAGRAM)
         except OSError:
             self.readable = False
-            self._watch.add(READ)
             return None
         return data, host, port
 

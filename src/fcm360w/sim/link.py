@@ -329,8 +329,6 @@ class SimLink:
 
     def _restart(self) -> None:
         """Start afresh, whatever goes on."""
-        if self._job:
-            self._job.close()
         self._job = self._wait = self._entry = self._data = None
         self.module.reboot()
         self._framer.reset()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import UpgradeChange, UpgradeEvent
-from fcm360w.commands.tcp import Closed, DataFormat, Format
+from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
 from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
@@ -117,8 +117,11 @@ class Module:
     # ---- lines that nobody asked for ----
 
     def notify(self, line: Reply) -> bool:
-        """Queue an unsolicited or late line.  False: beyond a bound the newest is dropped and counted."""
-        if len(self.waiting) >= MAX_WAITING and not isinstance(line, Closed):
+        """Queue an unsolicited or late line.  False: beyond a bound the newest is dropped and counted.
+
+        What is owed to a socket in use never is; there are few of these.
+        """
+        if len(self.waiting) >= MAX_WAITING and not isinstance(line, (Closed, Opened, Received)):
             self.waiting_dropped += 1
             return False
         self.waiting.append(line)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from fcm360w.sim.dialect import DIALECTS, QUIRKS, find_dialect
 from fcm360w.sim.hotspots import DEFAULT_AP, parse_access_points, split_access_points
+from fcm360w.sim.routes import parse_routes
 from fcm360w.sim.twin import FLOWS, Flow, Twin, find
 from fcm360w_transports import options as option
 from fcm360w_transports.sockets import SocketPort
@@ -50,6 +51,7 @@ class SimTransport:
             "echo": "1: echo on from the start",
             "flow": f"{' or '.join(FLOWS)}: whether a host can overrun a busy module on a paced line",
             "fs": "folder that keeps what the module saves",
+            "map": "HOST:PORT=HOST:PORT, what is meant for the first goes to the second; several joined by commas",
             "quirk": f"departures from the manual, joined by commas: {', '.join(QUIRKS)}",
             "seed": "whole number that makes signals vary, for each number in a way of its own",
         }
@@ -76,7 +78,9 @@ class SimTransport:
             raise ValueError(f"baud={baud}: must be 1200 to 2000000")
         dialect = find_dialect(options.get("dialect", "manual"), quirks)
         seed = option.positive(options, "seed", None)
-        twin = Twin(aps, baud=baud, dialect=dialect, fs=options.get("fs"), seed=seed, flow=_flow(options, baud)).start()
+        routes = parse_routes(options["map"].split(",")) if "map" in options else {}
+        fs, flow = options.get("fs"), _flow(options, baud)
+        twin = Twin(aps, baud=baud, dialect=dialect, fs=fs, seed=seed, flow=flow, routes=routes).start()
         try:
             return SimPort(url, twin, owned=True)
         except BaseException:

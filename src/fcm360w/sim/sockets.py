@@ -245,7 +245,8 @@ class Sockets:
     def _announce(self, socket: Socket) -> None:
         told = socket.queued or (socket.announced and socket.access is Access.BUFFER)
         if len(socket.inbox) and not told and socket.access is not Access.TRANSPARENT:
-            socket.queued = self._owner.notify(Received(socket.id))
+            socket.queued = True
+            self._owner.notify(Received(socket.id))
 
     def report_end(self, socket: Socket, *, silent: bool = False) -> None:
         """Say once, unless silent, that the peer has closed.  The id is free again if so configured and all is read."""

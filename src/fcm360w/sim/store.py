@@ -11,6 +11,7 @@ from typing import Any, Protocol
 __all__ = ["Credentials", "FileStore", "MemoryStore", "Saved", "Store"]
 
 NAME = "settings.json"
+RATES = range(1200, 2_000_001)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,18 +97,22 @@ class FileStore:
             raise
 
 
-def _read(found: dict[str, Any]) -> Saved:
+def _read(found: Any) -> Saved:
     """TypeError or ValueError for anything but what save() writes."""
     if not isinstance(found, dict):
         raise TypeError(found)
-    hotspot = found.get("hotspot")
-    saved = Saved(**found | {"hotspot": Credentials(**hotspot) if hotspot is not None else None})
-    good = (
-        isinstance(saved.web_setup, bool)
-        and isinstance(saved.echo, bool | None)
-        and (saved.baud is None or (type(saved.baud) is int and 1200 <= saved.baud <= 2_000_000))
-        and (saved.hotspot is None or all(isinstance(text, str) for text in dataclasses.astuple(saved.hotspot)))
-    )
+    values: dict[str, Any] = found
+    hotspot = values.get("hotspot")
+    if hotspot is not None:
+        values["hotspot"] = Credentials(**hotspot)
+        _check(all(isinstance(text, str) for text in hotspot.values()))
+    baud = values.get("baud")
+    _check(baud is None or (type(baud) is int and baud in RATES))
+    _check(isinstance(values.get("echo"), bool | None))
+    _check(isinstance(values.get("web_setup", False), bool))
+    return Saved(**values)
+
+
+def _check(good: bool) -> None:
     if not good:
-        raise ValueError("a value of the wrong type")
-    return saved
+        raise ValueError("a value that no twin writes")

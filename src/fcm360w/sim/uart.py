@@ -5,8 +5,8 @@ Each direction is a lane.  On a paced lane byte i has passed at max(time it was 
 follows, and no byte is ever early.  A lane is emptied in quanta: waking for each byte would cost more than it tells.
 
 A receiver that has no room stops the lane if there is flow control (RTS/CTS); without, a paced lane goes on, and bytes
-whose time has come are lost.  A host that runs at another rate than the module is not simulated: no front end tells
-the twin its host's rate, so every byte arrives as it was sent.
+whose time has come are lost.  The lane knows nothing of its host's rate: bytes of a host that runs at another one than
+the module arrive as they were sent, unless the front end knows better (sim.cable does).
 """
 
 from __future__ import annotations

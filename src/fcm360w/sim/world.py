@@ -153,7 +153,8 @@ class World:
     `module()` is the ordinary `fcm360w.Module`; with asyncio it is `run(main())`, and `await async_module()` in it.
     What else happens is planned with `after`, or done between two calls: to the `network`, the radio, the serial cable.
     All in one thread: what the world calls back must not wait, and a program with threads of its own needs a Twin.
-    `baud` None is a line without pacing.  `now` and `start` are seconds.
+    While it is `frozen` the module stands still; afterwards it goes on where it was.  `baud` None is a line without
+    pacing.  `now` and `start` are seconds.
     """
 
     def __init__(
@@ -166,7 +167,7 @@ class World:
     ) -> None:
         self.start = self.now = START
         self.network = MemoryNetwork(seed=seed, now=self.now)
-        self.twin = SimModule(self.network, dialect, aps, baud)
+        self.twin = SimModule(self.network, dialect, aps, baud, seed=seed)
         self.link = SimLink(self.twin, self.now)
         self.uart = Uart(baud)
         self.host = RawHost(self)
@@ -176,7 +177,7 @@ class World:
         self._noise = random.Random(seed)
         self._port: CablePort | None = None
         self._cable: Cable | None = None
-        self._silent = self._turning = False
+        self.frozen = self._unwired = self._turning = False
         self._still = 0
 
     # ---- hosts
@@ -217,7 +218,7 @@ class World:
         if self._port and self._port.in_use:
             raise TransportUnavailable(f"{self._port.url} is in use: close what was opened before")
         self._cable = Cable(lambda: self.uart.baud, self._noise)
-        self._cable.cut = self._silent
+        self._cable.cut = self._unwired
         self._socket.close()
         self._socket.plug(self._cable)
         return self._cable
@@ -245,7 +246,8 @@ class World:
 
     def _jump(self, end: float | None) -> None:
         """To whatever is next."""
-        times = (end, self._agenda.deadline(), self._board.deadline(self.now))
+        board = self.network.deadline() if self.frozen else self._board.deadline(self.now)
+        times = (end, self._agenda.deadline(), board)
         then = min((time for time in times if time is not None), default=None)
         if then is None:
             raise Stalled("nothing will ever happen")
@@ -263,6 +265,9 @@ class World:
         try:
             for action in self._agenda.due(self.now):
                 action()
+            if self.frozen:
+                self.network.tick(self.now)
+                return
             self._socket.look()
             self._board.turn(self.now)
         finally:
@@ -276,18 +281,30 @@ class World:
             self._port.broken = self._cable.host_gone = True
 
     @property
-    def silent(self) -> bool:
+    def unwired(self) -> bool:
         """Whether nothing passes the serial cable, in either direction, of which the port says nothing."""
-        return self._silent
+        return self._unwired
 
-    @silent.setter
-    def silent(self, wanted: bool) -> None:
-        self._silent = wanted
+    @unwired.setter
+    def unwired(self, wanted: bool) -> None:
+        self._unwired = wanted
         if self._cable:
             self._cable.cut = wanted
 
+    def lose_ap(self, ssid: str = DEFAULT_AP.ssid) -> None:
+        """As Twin.lose_ap."""
+        self.twin.lose_ap(ssid)
+
+    def restore_ap(self, ssid: str = DEFAULT_AP.ssid) -> None:
+        """As Twin.restore_ap."""
+        self.twin.restore_ap(ssid, self.now)
+
+    def ap_client(self, joins: bool) -> str | None:
+        """As Twin.ap_client."""
+        return self.twin.ap_client(joins)
+
     def power_cycle(self) -> None:
-        """Take the module's power away for a moment: what is not saved is lost."""
+        """As Twin.power_cycle."""
         self._board.power_cycle(self.now)
 
     # ---- what it has seen

@@ -22,6 +22,7 @@ from fcm360w.commands.wifi import (
     Leave,
     MacAddress,
     Mode,
+    NoHotspot,
     Scan,
     SetApAddresses,
     SetDhcp,
@@ -34,7 +35,6 @@ from fcm360w.commands.wifi import (
     StationState,
     StopAp,
 )
-from fcm360w.sim.encoder import NotJoined
 from fcm360w.sim.foreign import StartApExtended
 from fcm360w.sim.handlers import handles
 from fcm360w.sim.module import Module
@@ -81,7 +81,7 @@ def hotspot(module: Module, command: GetHotspot) -> Answer:
     if ap is not None:
         return (Hotspot(ap.ssid, ap.bssid, module.radio.level(ap)),)
     if module.dialect.disconnect_text:
-        return (NotJoined(),)
+        return (NoHotspot(),)
     raise Refused
 
 

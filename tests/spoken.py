@@ -1,0 +1,38 @@
+"""What the twins of the tests speak that judge the driver: `pytest --twin-dialect NAME --twin-quirk NAME`.
+
+Whatever that is, every test marked `driver` must pass; with one of these options no other is run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from fcm360w.sim import Dialect, Twin, World, find_dialect
+
+_chosen: tuple[str, tuple[str, ...]] = ("manual", ())
+
+
+def choose(name: str, quirks: tuple[str, ...]) -> None:
+    """Also for twins and worlds that name no dialect.  ValueError for a name that is none."""
+    global _chosen
+    spoken = find_dialect(name, quirks)
+    _chosen = name, quirks
+    for kind in (Twin, World):
+        kind.__init__.__kwdefaults__["dialect"] = spoken  # type: ignore[misc]
+
+
+def departs() -> bool:
+    """Whether it is anything but the manual's."""
+    return find_dialect(*_chosen) != find_dialect("manual")
+
+
+def dialect(**changes: Any) -> Dialect:
+    """The dialect for a twin of this process."""
+    return dataclasses.replace(find_dialect(*_chosen), **changes)
+
+
+def arguments() -> list[str]:
+    """The same for `fcm360w sim`."""
+    name, quirks = _chosen
+    return ["--dialect", name, *(word for quirk in quirks for word in ("--quirk", quirk))]
