@@ -68,6 +68,7 @@ class Channel(Holder):
     received = 0
     dropped = 0
     transparent = False
+    closes = True  # the socket, with the stream
 
     def __init__(self, link: Link, connect_id: int, inbox: Inbox, buffered: bool, peer: tuple[str, int]) -> None:
         super().__init__(link, connect_id)

@@ -217,7 +217,7 @@ class Stream:
         """Close.  PeerClosed if some of what was sent was not acknowledged."""
         if error is None:
             report = self.close()
-            if report.uncertain:
+            if report.uncertain and self._channel.closes:
                 raise PeerClosed(report.sent, report.acknowledged, report.uncertain)
             return
         try:
