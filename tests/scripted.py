@@ -11,13 +11,13 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
-from fcm360w.channel import Transparent
 from fcm360w.commands.tcp import Access
 from fcm360w.errors import TransportLost
 from fcm360w.events import Event
 from fcm360w.flows import sockets
 from fcm360w.link import Link
 from fcm360w.steps import EscapePolicy
+from fcm360w.transparent import Transparent
 from fcm360w.turns import Turn, Turned, Turns, perform
 from fcm360w.wire import Flow, Reply
 
@@ -104,10 +104,11 @@ class Script:
 
 
 class Driver(Generic[R]):
-    """Turns in progress."""
+    """Turns in progress; `taken` counts them."""
 
     def __init__(self, turns: Turns[R]) -> None:
         self.turns = turns
+        self.taken = 0
         self.turn: Turn | None = None
         self.value: R | None = None
         self.error: BaseException | None = None
@@ -119,11 +120,12 @@ class Driver(Generic[R]):
 
     def resume(self, go: Callable[[], Turn]) -> None:
         """To its next turn, or its end."""
+        self.taken += 1
         try:
             self.turn = go()
         except StopIteration as stop:
             self.turn, self.value = None, stop.value
-        except Exception as error:
+        except BaseException as error:
             self.turn, self.error = None, error
 
     def cancel(self, error: BaseException) -> None:
@@ -204,6 +206,11 @@ class World:
             driver.cancel(error)
         self._flush()
         self._tell()
+
+    def cancel_to_the_end(self, driver: Driver[Any], error: BaseException) -> None:
+        """As cancel, and what it still does then is interrupted as well wherever it may be."""
+        while not driver.done:
+            self.cancel(driver, error)
 
     def wait(self, seconds: float) -> None:
         """Let time pass while nobody asks for anything but whoever drives already."""

@@ -9,6 +9,7 @@ import pytest
 from fcm360w.commands import RULES, UNSOLICITED
 from fcm360w.datamode import DataMode
 from fcm360w.escape import Verdict
+from fcm360w.inbox import marks
 from fcm360w.steps import EscapePolicy
 
 MARKER = b"\r\nNO CARRIER\r\n"
@@ -21,7 +22,7 @@ PUSHES = b"".join(b'\r\n+QIURC: "recv",%d,%d\r\n%b\r\n' % (n, len(PUSHED), PUSHE
 
 
 def data_mode() -> DataMode:
-    return DataMode(EscapePolicy(), list(RULES.values()), (1 << UNSOLICITED) - 1, 0.0)
+    return DataMode(EscapePolicy(), list(RULES.values()), (1 << UNSOLICITED) - 1, 0.0, marks())
 
 
 def pieces(data: bytes, size: int) -> list[bytes]:

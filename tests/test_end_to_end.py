@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -21,9 +22,14 @@ import fcm360w
 import spoken
 from fcm360w.channel import Mode
 from fcm360w.commands.system import GetVersion
-from fcm360w.commands.tcp import GetSent, ListSockets
+from fcm360w.commands.tcp import GetSent, ListSockets, SendTimeout
+from fcm360w.commands.wifi import StationChange, StationEvent
 from fcm360w.events import Lost
+from fcm360w.flows.recover import Rung
+from fcm360w.link import Link
 from fcm360w.sim import Twin
+from fcm360w.turns import Turn, Turns
+from fcm360w.wire import Set
 from peers import Peer
 
 pytestmark = pytest.mark.driver
@@ -62,6 +68,12 @@ def quick() -> Iterator[fcm360w.Module]:
     ):
         module.wifi.join("hall", "open sesame")
         yield module
+
+
+@pytest.fixture
+def quick_url() -> Iterator[str]:
+    with Twin(dialect=DIALECT, name="end-to-end-url"):
+        yield "sim://end-to-end-url"
 
 
 @pytest.fixture
@@ -461,6 +473,140 @@ def test_a_thousand_cycles_leak_nothing(quick: fcm360w.Module, peer: Peer) -> No
     assert quick.run(ListSockets()) == ()
     assert descriptors() <= before[0] + 2
     assert threading.active_count() <= before[1] + 2
+
+
+# ---- suspended, verified, recovered, counted
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_commands_run_while_a_stream_is_suspended_and_no_byte_is_lost(
+    module: fcm360w.Module, peer: Peer, mode: Mode
+) -> None:
+    outgoing, incoming = os.urandom(200_000), os.urandom(200_000)
+    with module.stream("127.0.0.1", peer.port, mode) as stream:
+        stream.settimeout(20)
+        client = peer.next()
+        acts = [
+            threading.Thread(target=stream.sendall, args=(outgoing,)),
+            threading.Thread(target=client.send, args=(incoming,)),
+        ]
+        received: list[bytes] = []
+        acts.append(threading.Thread(target=lambda: received.append(receive(stream, len(incoming)))))
+        for act in acts:
+            act.start()
+        for _ in range(2):
+            with stream.suspended():
+                assert module.run(GetVersion()).version.startswith("FCM360W")
+        for act in acts:
+            act.join(30)
+        assert received == [incoming]
+        assert client.wait_for(len(outgoing)) == outgoing
+        count = stream.verify()
+        assert count.total_send_length == count.ackedbytes + count.unackedbytes == len(outgoing)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_server_closes_while_the_stream_is_suspended(module: fcm360w.Module, peer: Peer, mode: Mode) -> None:
+    data = os.urandom(20_000)
+    stream = module.stream("127.0.0.1", peer.port, mode)
+    stream.settimeout(20)
+    client = peer.next()
+    stream.sendall(b"hello")
+    with stream.suspended():
+        client.wait_for(5)
+        client.send(data)
+        client.close()
+        assert module.run(GetVersion()).version.startswith("FCM360W")
+    assert receive(stream, len(data)) == data
+    with pytest.raises(fcm360w.PeerClosed) as caught:
+        stream.recv(1)
+    assert (caught.value.sent, caught.value.uncertain) == (5, 0)
+    assert [event.row for event in module.events()] == [CONNECTED]
+    assert module.run(ListSockets()) == ()
+
+
+CONNECTED = StationEvent(StationChange.CONNECTED)
+
+
+def test_chunks_come_with_the_time_they_came(quick: fcm360w.Module, peer: Peer) -> None:
+    with quick.stream("127.0.0.1", peer.port) as stream:
+        stream.settimeout(20)
+        client = peer.next()
+        last = quick.clock()
+        for number in range(5):
+            client.send(b"%d" % number * 100)
+            got = b""
+            while len(got) < 100:
+                chunk = stream.recv_chunk(1000)
+                assert last <= chunk.at <= quick.clock()
+                last, got = chunk.at, got + chunk.data
+            assert got == b"%d" % number * 100
+
+
+def test_a_payload_that_a_dead_host_owed_is_made_up_and_its_socket_closed(quick: fcm360w.Module, peer: Peer) -> None:
+    """The prompt has no limit, and whoever would have sent the payload was interrupted before it came."""
+    quick.run(Set(SendTimeout(0)))
+    with quick.stream("127.0.0.1", peer.port, "push") as other:
+        other_client = peer.next()
+        stream = quick.stream("127.0.0.1", peer.port, "push")
+        client = peer.next()
+        # Nothing but the line: as a host that dies at the prompt.
+        quick.drive(typed(quick._link, b"AT+QISEND=%d,100\r\n" % stream.connect_id))
+        found = quick.recover()
+        assert found.rungs[-1] is Rung.FILLED
+        assert found.filled
+        assert set(found.closed) == {stream.connect_id, other.connect_id}
+        assert len(client.wait_for_end()) == 100
+        for each in (stream, other):
+            with pytest.raises(fcm360w.SocketLost, match="bytes that nobody sent may have gone to its peer"):
+                each.sendall(b"x")
+    assert other_client.wait_for_end() == b""
+    assert quick.run(ListSockets()) == ()
+
+
+def typed(link: Link, data: bytes) -> Turns[None]:
+    """Bytes of nobody's."""
+    link.out += data
+    while link.out:
+        yield Turn()
+
+
+def test_figures_of_a_long_transfer(quick: fcm360w.Module, peer: Peer) -> None:
+    data = bytes(range(256)) * 4000
+    before = quick.stats()
+    with quick.stream("127.0.0.1", peer.port) as stream:
+        peer.next().send(data)
+        assert receive(stream, len(data)) == data
+        stream.sendall(data)
+    found = quick.stats()
+    assert found.received - before.received > len(data)
+    assert found.written - before.written > len(data)
+    assert found.latency.samples == found.commands - found.timeouts
+    assert 0 < found.latency.percentile(50) <= found.latency.percentile(100) == found.latency.longest
+    assert found.buffers["transparent_inbox"].dropped == 0
+    assert json.loads(json.dumps(found.as_dict()))["commands"] == found.commands
+
+
+def test_asyncio_suspends_verifies_and_recovers(quick_url: str, peer: Peer) -> None:
+    async def main() -> None:
+        async with await fcm360w.open_async(quick_url, escape=POLICY) as module:
+            await module.wifi.join("hall", "open sesame")
+            async with await module.stream("127.0.0.1", peer.port) as stream:
+                client = peer.next()
+                sending = asyncio.create_task(stream.sendall(bytes(100_000)))
+                async with stream.suspended():
+                    assert (await module.run(GetVersion())).version.startswith("FCM360W")
+                    client.send(b"meanwhile")
+                await sending
+                assert await stream.recv(99) == b"meanwhile"
+                assert (await stream.verify()).total_send_length == 100_000
+                assert (await module.recover()).data_mode
+                assert (await module.run(GetVersion())).version.startswith("FCM360W")
+                await stream.sendall(b"end")
+            assert client.wait_for_end() == bytes(100_000) + b"end"
+            assert module.stats().timeouts == 0
+
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 # ---- asyncio

@@ -12,6 +12,7 @@ from fcm360w.errors import (
     CommandError,
     CommandTimeout,
     FCM360WError,
+    GivenUp,
     PeerClosed,
     ProtocolError,
     SendTimeout,
@@ -32,6 +33,7 @@ SAMPLES: list[tuple[FCM360WError, str]] = [
         "AT+QHTTPGET=60: +CME ERROR: 706, HTTP(S) no network (manual 2.6.3)",
     ),
     (CommandTimeout("AT+QIOPEN=0", 150.0, "2.3.2"), "AT+QIOPEN=0: no answer within 150 s (manual 2.3.2)"),
+    (GivenUp("AT+QIOPEN=0", 3.5, "2.3.2"), "AT+QIOPEN=0: given up after 3.5 s to recover the module (manual 2.3.2)"),
     (SendTimeout(1460), "sending timed out after 1460 bytes"),
     (PeerClosed(), "the peer closed the connection: 0 bytes sent"),
     (PeerClosed(100, 90, 10), "the peer closed the connection: 100 bytes sent, 90 acknowledged, 10 uncertain"),
@@ -75,6 +77,7 @@ def test_in_flight_may_be_learned_later() -> None:
     [
         (UsageError, (ValueError,)),
         (CommandTimeout, (TimeoutError,)),
+        (GivenUp, (CommandTimeout,)),
         (PeerClosed, (ConnectionError,)),
         (TransportLost, (TransportError, ConnectionError)),
         (TransportUnavailable, (TransportError, ConnectionError)),

@@ -22,9 +22,19 @@ from fcm360w.aio import AsyncModule, AsyncStream
 from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
 from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, AsyncUdpSocket
 from fcm360w.commands import system, tcp, wifi
-from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, SendTimeout, TransportLost, UsageError
+from fcm360w.errors import (
+    CommandError,
+    CommandTimeout,
+    GivenUp,
+    PeerClosed,
+    SendTimeout,
+    TransportLost,
+    UsageError,
+)
 from fcm360w.events import Lost
 from fcm360w.faces import System, Tcp, Udp, Wifi
+from fcm360w.flows.recover import Recovery, Rung
+from fcm360w.inbox import Chunk
 from fcm360w.module import Module
 from fcm360w.sockets import Listener, UdpEnd, UdpService, UdpSocket
 from fcm360w.states import State
@@ -316,7 +326,7 @@ def test_a_cancelled_opening_frees_the_id(mode: Any) -> None:
         assert state(module) is State.COMMAND
         assert not module._sockets
 
-    play(scene)
+    play(scene, policy=HASTY)
 
 
 def test_a_cancelled_close_can_be_done_again() -> None:
@@ -835,6 +845,198 @@ def test_a_module_that_refuses_does_not_hide_the_error_of_a_task(outer: bool) ->
     play(scene)
 
 
+# ---- suspended, verified, recovered, counted
+
+
+def expect_return(peer: Peer) -> None:
+    peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"), always=True)
+    peer.on("AT+QISEND=0,0", answer("+QISEND: 5,4,1"))
+    peer.on("ATO", CONNECT, always=True)
+
+
+def test_a_suspended_stream_goes_on() -> None:
+    with wired() as (module, peer):
+        stream = opened(peer, module)
+        expect_return(peer)
+        with pytest.raises(UsageError):
+            module.run(system.GetVersion())
+        with stream.suspended():
+            assert module.run(system.GetVersion()).version == "FCM360W"
+        stream.sendall(b"hello")
+        peer.until(lambda: peer.got == b"hello")
+        assert stream.verify() == tcp.Sent(5, 4, 1)
+        peer.say(b"more")
+        assert stream.recv(4) == b"more"
+
+
+def test_a_suspended_stream_of_a_task_goes_on() -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        expect_open(peer, 2)
+        stream = await module.stream("h", 80)
+        expect_return(peer)
+        with pytest.raises(UsageError):
+            await module.run(system.GetVersion())
+        sending = asyncio.create_task(stream.sendall(bytes(5)))
+        async with stream.suspended():
+            other = asyncio.create_task(module.run(system.GetVersion()))
+            assert (await other).version == "FCM360W"
+        await sending
+        await asyncio.to_thread(peer.until, lambda: peer.got == bytes(5))
+        assert await stream.verify() == tcp.Sent(5, 4, 1)
+        peer.say(b"more")
+        assert await stream.recv(4) == b"more"
+
+    play(scene)
+
+
+def test_whoever_has_suspended_a_stream_must_not_wait_for_it() -> None:
+    acts: list[Callable[[Any], Any]] = [
+        lambda stream: stream.recv(1),
+        lambda stream: stream.recv_into(bytearray(1)),
+        lambda stream: stream.recv_chunk(1),
+        lambda stream: stream.sendall(b"x"),
+    ]
+
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        expect_open(peer, 1)
+        stream = await module.stream("h", 80, "push")
+        async with stream.suspended():
+            for act in acts:
+                with pytest.raises(UsageError, match="suspended here"):
+                    await act(stream)
+
+    play(scene)
+    with wired() as (module, peer):
+        stream = opened(peer, module, "push")
+        with stream.suspended(), stream.suspended():
+            for act in acts:
+                with pytest.raises(UsageError, match="suspended here"):
+                    act(stream)
+        peer.say(b'\r\n+QIURC: "recv",0,1\r\nx\r\n')
+        assert stream.recv(1) == b"x"
+
+
+def test_an_error_while_a_stream_is_suspended_leaves_it_usable() -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        expect_open(peer, 2)
+        stream = await module.stream("h", 80)
+        expect_return(peer)
+        with pytest.raises(KeyError):
+            async with stream.suspended():
+                raise KeyError
+        await stream.sendall(b"hello")
+        await heard(peer, b"hello")
+
+    play(scene)
+    with wired() as (module, peer):
+        stream = opened(peer, module)
+        expect_return(peer)
+        with pytest.raises(KeyError), stream.suspended():
+            raise KeyError
+        stream.sendall(b"hello")
+        peer.until(lambda: peer.got == b"hello")
+
+
+def test_a_stream_that_does_not_go_on_does_not_hide_the_error() -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        expect_open(peer, 2)
+        stream = await module.stream("h", 80)
+        with pytest.raises(KeyError) as caught:
+            async with stream.suspended():
+                await asyncio.to_thread(peer.hang_up)
+                raise KeyError
+        assert caught.value.__notes__[0].startswith("the stream does not go on: ")
+
+    play(scene)
+    with wired() as (module, peer):
+        stream = opened(peer, module)
+        with pytest.raises(KeyError) as caught, stream.suspended():
+            peer.hang_up()
+            raise KeyError
+        assert caught.value.__notes__[0].startswith("the stream does not go on: ")
+
+
+def test_a_task_that_is_cancelled_while_a_stream_is_suspended_leaves_it_usable() -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        expect_open(peer, 2)
+        stream = await module.stream("h", 80)
+        expect_return(peer)
+        inside = asyncio.Event()
+
+        async def hold() -> None:
+            async with stream.suspended():
+                inside.set()
+                await asyncio.sleep(PATIENCE)
+
+        task = asyncio.create_task(hold())
+        await inside.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await stream.sendall(b"hello")
+        await heard(peer, b"hello")
+
+    play(scene)
+
+
+def test_chunks_have_the_time_of_the_modules_clock() -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        expect_open(peer, 2)
+        stream = await module.stream("h", 80)
+        before = module.clock()
+        peer.say(b"hello")
+        chunk = await stream.recv_chunk(99)
+        assert chunk.data == b"hello"
+        assert before <= chunk.at <= module.clock()
+        assert (await stream.recv_chunk(0)).data == b""
+
+    play(scene)
+    with wired() as (module, peer):
+        stream = opened(peer, module)
+        before = module.clock()
+        peer.say(b"hello")
+        chunk = stream.recv_chunk(99)
+        assert chunk == Chunk(chunk.at, b"hello")
+        assert before <= chunk.at <= module.clock()
+        assert stream.recv_chunk(0).data == b""
+        with pytest.raises(UsageError, match="not -1"):
+            stream.recv_chunk(-1)
+        stream.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            stream.recv_chunk(9)
+
+
+def test_recover_and_stats() -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        peer.on("AT", OK)
+        peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"))
+        assert await module.recover() == Recovery((Rung.ASKED,))
+        assert (module.stats().commands, module.stats().latency.samples) == (2, 2)
+
+    play(scene)
+    with wired() as (module, peer):
+        peer.on("AT", OK)
+        peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"))
+        assert module.recover() == Recovery((Rung.ASKED,))
+        assert (module.stats().commands, module.stats().latency.samples) == (2, 2)
+        assert module.stats().written == len(b"AT\r\nAT+QVERSION\r\n")
+
+
+def test_recover_takes_the_link_from_another_task() -> None:
+    async def scene(module: AsyncModule, peer: Peer) -> None:
+        stuck = asyncio.create_task(module.run(iter(Until(tcp.Closed, 3600.0))))
+        behind = asyncio.create_task(module.run(system.GetVersion()))
+        await asyncio.sleep(0)
+        peer.on("AT", OK)
+        peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"), always=True)
+        assert (await module.recover()).rungs == (Rung.ASKED,)
+        assert (await behind).version == "FCM360W"
+        with pytest.raises(GivenUp):
+            await stuck
+
+    play(scene)
+
+
 # ---- wifi
 
 
@@ -928,9 +1130,9 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
         if inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)
     }
     quick = set(public(both)) - waits
-    plain = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "peer"}
-    plain |= {"dropped", "full", "waiting"}
-    assert quick <= plain | {"adopt", "clock", "forget", "settimeout", "stream_over"}
+    values = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "peer"}
+    values |= {"dropped", "full", "waiting"}
+    assert quick <= values | {"adopt", "forget", "settimeout", "stats", "stream_over", "suspended"}
 
 
 def test_both_are_contexts() -> None:

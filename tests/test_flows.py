@@ -10,9 +10,10 @@ from fcm360w.commands import tcp, wifi
 from fcm360w.commands.tcp import Access, Sent
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, UsageError
 from fcm360w.events import Stray, Unparsed
-from fcm360w.flows import sockets, start
+from fcm360w.flows import recover, sockets, start
 from fcm360w.flows import wifi as joining
-from fcm360w.flows.leave import confirm, escape, leave
+from fcm360w.flows.leave import confirm, leave, resume
+from fcm360w.flows.recover import Recovery, escaped
 from fcm360w.states import State
 from fcm360w.steps import EscapePolicy
 from fcm360w.turns import perform
@@ -161,7 +162,7 @@ def test_a_module_that_never_answers() -> None:
     begin = world.now
     with pytest.raises(ProtocolError, match="does not answer AT"):
         world.run(start.wake(POLICY), trusting=True)
-    assert start.INPUT_LIMIT < world.now - begin < 3 * start.INPUT_LIMIT
+    assert recover.INPUT_LIMIT < world.now - begin < 3 * recover.INPUT_LIMIT
     assert len(escapes(world)) >= 2
 
 
@@ -219,7 +220,7 @@ def test_a_text_that_is_typed_is_ended() -> None:
     quiet(world)
     assert wake(world) == start.Found()
     silence = [later[0] - at for (at, _), later in zip(world.writes, world.writes[1:], strict=False)]
-    assert max(silence) >= start.INPUT_LIMIT
+    assert max(silence) >= recover.INPUT_LIMIT
 
 
 def test_a_payload_that_is_waited_for_without_limit_is_made_up() -> None:
@@ -237,10 +238,10 @@ def test_escape_from_a_state_nobody_knows() -> None:
     world = World()
     world.on(b"+++")
     world.on("", ERROR)
-    assert world.run(escape(POLICY), trusting=True) is False
+    assert world.run(escaped(POLICY), trusting=True) == Recovery()
     assert world.link.state is State.COMMAND
     world.on(b"+++", (GUARD + 0.02, OK))
-    assert world.run(escape(POLICY), trusting=True) is True
+    assert world.run(escaped(POLICY), trusting=True) == Recovery(data_mode=True)
 
 
 class Interrupt(BaseException):
@@ -265,13 +266,13 @@ def test_the_silence_before_an_escape_begins_when_all_is_written() -> None:
     world.blocked = True
     driver = world.start(perform(world.link, tcp.GetSent(3)))
     world.cancel(driver, Interrupt())
-    again = world.start(perform(world.link, escape(POLICY), trusting=True))
+    again = world.start(perform(world.link, escaped(POLICY), trusting=True))
     world.wait(5.0)
     assert not world.writes
     world.blocked = False
     world.on("AT+QISEND=3,0")
     world.on(b"+++", (GUARD + 0.02, OK))
-    assert world.finish(again) is True
+    assert world.finish(again).data_mode
     assert len(escapes(world)) == 1
 
 
@@ -365,7 +366,7 @@ def test_no_carrier_while_leaving() -> None:
     assert world.link.state is State.COMMAND
     assert stream
     assert stream.inbox == b"last"
-    assert world.events() == [tcp.Closed(0)]
+    assert not world.events()
     assert world.sent.endswith(b"+++\r\n")
 
 
@@ -437,6 +438,10 @@ def test_bytes_stuck_for_ever_are_told() -> None:
 # ---- confirm
 
 
+def back() -> Any:
+    return resume(0)
+
+
 def suspicious(world: World, data: bytes = NO_CARRIER) -> Any:
     """In data mode, with what may be NO CARRIER withheld and a silence after it."""
     stream = transparent(world)
@@ -453,11 +458,11 @@ def test_a_true_no_carrier(echo: bytes, rest: bytes) -> None:
     world = World()
     stream = suspicious(world, b"last" + NO_CARRIER + rest)
     world.on("", echo)
-    assert world.run(confirm(POLICY)) is True
+    assert world.run(confirm(POLICY, back)) is True
     assert payload(world, stream) == b"last"
     assert not escapes(world)[1:]
-    wanted = [tcp.Received(5, b"abc")] if b"recv" in rest else []
-    assert world.events() == [*wanted, *([tcp.Closed(0)] if rest else [])]
+    assert world.events() == ([tcp.Received(5, b"abc")] if b"recv" in rest else [])
+    assert stream.ended == bool(rest)
 
 
 def test_a_false_no_carrier() -> None:
@@ -465,7 +470,7 @@ def test_a_false_no_carrier() -> None:
     stream = suspicious(world, b"last" + NO_CARRIER)
     world.on(b"+++", (GUARD + 0.02, OK))
     world.on("ATO", CONNECT + b"more")
-    assert world.run(confirm(POLICY)) is False
+    assert world.run(confirm(POLICY, back)) is False
     assert world.link.state is State.DATA
     assert world.link.data is not stream.data
     assert payload(world, stream) == b"last" + NO_CARRIER
@@ -478,7 +483,7 @@ def test_a_false_no_carrier_with_lines_after_it() -> None:
     stream = suspicious(world, NO_CARRIER + CLOSED)
     world.on(b"+++", (GUARD + 0.02, OK))
     world.on("ATO", CONNECT)
-    assert world.run(confirm(POLICY)) is False
+    assert world.run(confirm(POLICY, back)) is False
     assert payload(world, stream) == NO_CARRIER + CLOSED
     assert not world.events()
 
@@ -487,7 +492,7 @@ def test_a_suspicion_that_dissolves_while_silence_is_kept() -> None:
     world = World()
     stream = suspicious(world)
     world.say(b"more", 0.2)
-    assert world.run(confirm(POLICY)) is False
+    assert world.run(confirm(POLICY, back)) is False
     assert world.link.state is State.DATA
     assert payload(world, stream) == NO_CARRIER + b"more"
     assert world.sent == b""
@@ -498,7 +503,7 @@ def test_a_suspicion_that_dissolves_while_the_escape_is_out() -> None:
     stream = suspicious(world)
     world.on(b"+++", (0.2, b"more"), (GUARD + 0.02, OK))
     world.on("ATO", CONNECT)
-    assert world.run(confirm(POLICY)) is False
+    assert world.run(confirm(POLICY, back)) is False
     assert payload(world, stream) == NO_CARRIER + b"more"
 
 
@@ -507,16 +512,17 @@ def test_the_peer_closes_while_a_false_suspicion_is_examined() -> None:
     stream = suspicious(world)
     world.on(b"+++", (GUARD + 0.02, OK + CLOSED))
     world.on("ATO", NO_CARRIER)
-    assert world.run(confirm(POLICY)) is True
+    assert world.run(confirm(POLICY, back)) is True
     assert payload(world, stream) == NO_CARRIER
-    assert world.events() == [tcp.Closed(0)]
+    assert not world.events()
+    assert stream.ended
 
 
 def test_no_carrier_twice_and_only_the_second_is_true() -> None:
     world = World()
     stream = suspicious(world, NO_CARRIER + NO_CARRIER)
     world.on("", ERROR)
-    assert world.run(confirm(POLICY)) is True
+    assert world.run(confirm(POLICY, back)) is True
     assert payload(world, stream) == NO_CARRIER
 
 
@@ -525,7 +531,7 @@ def test_a_true_no_carrier_comes_while_a_false_one_is_examined() -> None:
     stream = suspicious(world)
     world.on(b"+++", (0.2, NO_CARRIER + CLOSED))
     world.on("", ERROR)
-    assert world.run(confirm(POLICY)) is True
+    assert world.run(confirm(POLICY, back)) is True
     assert payload(world, stream) == NO_CARRIER
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, TransportLost, UsageError
 from fcm360w.events import Event, EventQueue, Lost, Overlong, Unparsed
-from fcm360w.flows import start
+from fcm360w.flows import probe, recover
 from fcm360w.link import MAX_LINE
 from fcm360w.pending import MARGIN
 from fcm360w.states import State
@@ -445,6 +445,59 @@ def test_any_pushed_payload_cut_anywhere(payload: bytes, offset: int, trailer: b
     assert world.events() == [tcp.Received(3, payload), tcp.Closed(3)]
 
 
+TEXT_RECV, HEX_RECV = (line('+QIURC: "recv",3,2') + data + b"\r\n" for data in (b"OK", b"4F4B"))
+HEX = Set(tcp.DataFormat(tcp.Format.TEXT, tcp.Format.HEX))
+HEX_LINE, TEXT_LINE = 'AT+QICFG="dataformat",0,1', 'AT+QICFG="dataformat",1,0'
+
+
+@pytest.mark.parametrize("offset", range(len(TEXT_RECV + OK + HEX_RECV)))
+def test_digits_are_counted_from_the_ok_of_the_option_on(offset: int) -> None:
+    world = World(cut=cut_at(offset))
+    world.on(HEX_LINE, TEXT_RECV + OK + HEX_RECV)
+    world.run(HEX)
+    world.on(TEXT_LINE, HEX_RECV + OK + TEXT_RECV)
+    world.run(Set(tcp.DataFormat(tcp.Format.HEX, tcp.Format.TEXT)))
+    assert [row.data for row in world.events() if isinstance(row, tcp.Received)] == [b"OK", b"4F4B", b"4F4B", b"OK"]
+
+
+def test_digits_are_counted_in_what_is_read() -> None:
+    world = World()
+    world.on(HEX_LINE, OK)
+    world.run(HEX)
+    world.on("AT+QIRD=3,1500", line("+QIRD: 2") + b"4F4B\r\n" + OK)
+    assert world.run(tcp.Read(3)) == tcp.Data(b"4F4B")
+
+
+def test_an_option_that_is_refused_changes_nothing() -> None:
+    world = World()
+    world.on(HEX_LINE, ERROR + TEXT_RECV)
+    with pytest.raises(CommandError):
+        world.run(HEX)
+    assert world.events() == [tcp.Received(3, b"OK")]
+
+
+def test_a_restart_ends_the_digits() -> None:
+    world = World()
+    world.on(HEX_LINE, OK)
+    world.run(HEX)
+    world.say(line("ready"))
+    world.wait(0.1)
+    world.say(TEXT_RECV)
+    world.wait(0.1)
+    assert world.events() == [system.Booted(), tcp.Received(3, b"OK")]
+
+
+def test_pushed_digits_behind_the_end_of_data_mode() -> None:
+    """What follows NO CARRIER is the module's own however many lines it has, digits included."""
+    world = World()
+    world.on(HEX_LINE, OK)
+    world.run(HEX)
+    stream = transparent(world)
+    world.say(NO_CARRIER + line('+QIURC: "recv",3,4') + b"4F4B4F4B\r\n" + CLOSED_3)
+    world.wait(0.5)
+    assert stream.data.suspected
+
+
 def test_a_payload_rule_of_one_command_does_not_hold_for_the_next() -> None:
     world = World()
     world.on("AT", line("+QIRD: 5") + b"\r\nhello\r\n" + OK)
@@ -696,12 +749,12 @@ def test_a_connect_that_comes_too_late_is_left_again() -> None:
     world = timed_out(TRANSPARENT)
     world.say(CONNECT + b"payload", 1.0)
     world.wait(2.0)
-    world.on("AT")
     world.on(b"+++", (1.02, OK))
     world.on("AT", OK)
     world.on("AT+QISEND=4,0", answer("+QISEND: 7,7,0"))
     assert world.run(tcp.GetSent(4)) == tcp.Sent(7, 7, 0)
     assert world.script.spent
+    assert world.sent.startswith(b"+++AT")  # a question would have gone to the peer
     assert world.link.state is State.COMMAND
 
 
@@ -787,7 +840,7 @@ def test_interrupted_while_the_late_line_is_due() -> None:
     world.on(OPEN_LINE, (0.001, OK), (5.0, line("+QIOPEN: 3,0")))
     interrupt(world, OPEN)
     world.on("AT", OK, always=True)
-    assert world.run(start.probe())
+    assert world.run(probe.probe())
     world.wait(6.0)
     assert tcp.Opened(3, 0) in world.events()
 
@@ -795,7 +848,7 @@ def test_interrupted_while_the_late_line_is_due() -> None:
 def test_after_an_interrupt_before_the_prompt_silence_comes_before_any_probe() -> None:
     """A probe would be taken for the payload, and go to the peer."""
     world = World()
-    world.on("AT+QISEND=3,5", (0.02, PROMPT), (start.INPUT_LIMIT - 0.5, ERROR))
+    world.on("AT+QISEND=3,5", (0.02, PROMPT), (recover.INPUT_LIMIT - 0.5, ERROR))
     driver = world.start(perform(world.link, tcp.Send(3, b"hello")))
     world.wait(0.005)
     driver.cancel(Interrupt())
@@ -804,7 +857,7 @@ def test_after_an_interrupt_before_the_prompt_silence_comes_before_any_probe() -
     world.on("AT", OK)
     world.on("AT+QISEND=4,0", answer("+QISEND: 7,7,0"))
     assert world.run(tcp.GetSent(4)) == tcp.Sent(7, 7, 0)
-    assert world.writes[0][0] >= begin + start.INPUT_LIMIT
+    assert world.writes[0][0] >= begin + recover.INPUT_LIMIT
     assert not world.link.owing
 
 

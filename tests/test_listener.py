@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fcm360w.channel import Commanded, open_channel
+from fcm360w.commanded import Commanded
 from fcm360w.commands import tcp
 from fcm360w.errors import (
     CommandError,
@@ -17,6 +17,7 @@ from fcm360w.errors import (
     UsageError,
 )
 from fcm360w.listener import MAX_WAITING, POLL, Listening, ListenMode, open_listener
+from fcm360w.opening import open_channel
 from fcm360w.states import State
 from scripted import CONNECT, ERROR, OK, PROMPT, Driver, World, answer, cut_at, each_byte, line
 

@@ -16,13 +16,15 @@ import pytest
 
 from fcm360w import threads
 from fcm360w.commands import system, tcp, wifi
-from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, TransportLost
+from fcm360w.errors import CommandError, CommandTimeout, GivenUp, PeerClosed, TransportLost
 from fcm360w.events import Lost
+from fcm360w.flows.recover import Rung
+from fcm360w.link import Ticket
 from fcm360w.module import Module
 from fcm360w.pending import Exchange
 from fcm360w.steps import Pause, Until, Within
 from fcm360w.threads import Waiters
-from scripted import ERROR, OK, PROMPT, answer, line
+from scripted import CONNECT, ERROR, OK, PROMPT, answer, line
 from wired import HASTY, PATIENCE, QUICK, Peer, Worker, expect_close, expect_open, pair, wired
 
 
@@ -260,14 +262,14 @@ def test_an_error_in_a_flow_leaves_the_module_usable() -> None:
 # ---- a module shared
 
 
-class Watched(deque[object]):
+class Watched(deque[Ticket]):
     """A queue that tells when somebody has joined it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.joined = threading.Semaphore(0)
 
-    def append(self, ticket: object) -> None:
+    def append(self, ticket: Ticket) -> None:
         super().append(ticket)
         self.joined.release()
 
@@ -438,6 +440,93 @@ def test_whoever_reads_tells_whom_it_concerns() -> None:
         assert receiving.result() == b"hello"
         peer.say(line('+QIURC: "closed",7'))
         reading.result()
+
+
+def test_a_suspended_stream_lets_the_commands_of_all_threads_run_and_its_sender_wait() -> None:
+    with wired() as (module, peer):
+        expect_open(peer, 2)
+        stream = module.stream("h", 80)
+        for number in range(3):
+            peer.on(f"AT+QISEND={number},0", answer(f"+QISEND: {number},0,0"), always=True)
+        peer.on("ATO", CONNECT)
+        receiving = Worker(lambda: stream.recv(99))
+        with stream.suspended():
+            sending = Worker(lambda: stream.sendall(b"x" * 100))
+            asking = [Worker(lambda number=number: module.run(tcp.GetSent(number))) for number in range(3)]  # type: ignore[misc]
+            assert [worker.result() for worker in asking] == [tcp.Sent(number, 0, 0) for number in range(3)]
+            assert sending.is_alive()
+            assert not peer.got
+        sending.result()
+        peer.until(lambda: peer.got == b"x" * 100)
+        peer.say(b"hello")
+        assert receiving.result() == b"hello"
+
+
+def test_two_threads_may_suspend_a_stream_at_once() -> None:
+    with wired() as (module, peer):
+        expect_open(peer, 2)
+        stream = module.stream("h", 80)
+        peer.on("AT", OK, always=True)
+        peer.on("ATO", CONNECT, always=True)
+
+        def ask() -> None:
+            for _ in range(3):
+                with stream.suspended():
+                    module.run(system.Attention())
+
+        for worker in [Worker(ask) for _ in range(3)]:
+            worker.result()
+        stream.sendall(b"hello")
+        peer.until(lambda: peer.got == b"hello")
+
+
+def test_recover_takes_the_link_from_another_thread() -> None:
+    with wired() as (module, peer):
+        queue = module._link.queue = Watched()
+        stuck = Worker(lambda: module.run(Until(tcp.Closed, 3600.0)))  # type: ignore[arg-type]
+        assert queue.joined.acquire(timeout=PATIENCE)
+        behind = Worker(lambda: module.run(system.GetVersion()))
+        assert queue.joined.acquire(timeout=PATIENCE)
+        peer.on("AT", OK)
+        peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"), always=True)
+        assert module.recover().rungs == (Rung.ASKED,)
+        assert behind.result() == system.Version("FCM360W")
+        with pytest.raises(GivenUp):
+            stuck.result()
+
+
+def test_payload_of_one_stream_is_never_read_or_written_for_another() -> None:
+    """A thread that waits with a buffer wakes when the port belongs to another stream already."""
+    with wired() as (module, peer):
+        expect_open(peer, 2)
+        stream = module.stream("h", 80)
+        wait, buffer, switched = module._waiters.wait, bytearray(9), threading.Event()
+
+        def late(reading: bool, writing: bool, seconds: float | None) -> tuple[bool, bool]:
+            if threading.current_thread() is receiving and not switched.is_set():
+                module._lock.release()
+                assert switched.wait(PATIENCE)
+                module._lock.acquire()
+                return True, False
+            return wait(reading, writing, seconds)
+
+        receiving = Worker(lambda: stream.recv_into(buffer), start=False)
+        module._waiters.wait = late  # type: ignore[method-assign]
+        receiving.start()
+        with stream.suspended():
+            peer.on("AT+QISTATE", answer('+QISTATE: 0,"TCP","10.0.0.9",8009,49152,2,0,0,"uart1"'))
+            peer.on('AT+QIOPEN=1,"TCP","h",80,0,2', CONNECT)
+            other = module.stream("h", 80)
+            peer.say(b"to other")
+            peer.until(lambda: peer.raw)
+            switched.set()
+            assert other.recv(99) == b"to other"
+            expect_close(peer, 0, connect_id=1)
+            other.close()
+            peer.on("AT+QISWTMD=0,2", CONNECT)
+        peer.say(b"mine")
+        assert receiving.result() == 4
+        assert buffer[:4] == b"mine"
 
 
 # ---- loss

@@ -95,6 +95,14 @@ def test_time_is_the_same_in_every_run() -> None:
     assert run() == run()
 
 
+@pytest.mark.parametrize(("seed", "varies"), [(0, True), (None, False)])
+def test_signals_vary_if_there_is_a_seed(seed: int | None, varies: bool) -> None:
+    world = World(seed=seed)
+    with joined(world) as module:
+        levels = {module.wifi.hotspot().rssi for _ in range(20)}
+    assert (levels != {-52}) is varies
+
+
 def test_what_is_planned_happens_while_somebody_waits() -> None:
     world, seen = World(), []
     world.after(7.0, lambda: seen.append(world.now))
@@ -104,6 +112,20 @@ def test_what_is_planned_happens_while_somebody_waits() -> None:
     assert world.now == world.start + 5.0
     world.sleep(5.0)
     assert seen == [world.start + 3.0, world.start + 7.0]
+
+
+def test_what_is_planned_for_one_moment_happens_although_some_of_it_fails() -> None:
+    world, seen = World(), []
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    world.after(1.0, fail)
+    world.after(1.0, lambda: seen.append(world.now))
+    with pytest.raises(KeyboardInterrupt):
+        world.sleep(2.0)
+    world.sleep(2.0)
+    assert seen == [world.start + 1.0]
 
 
 def test_who_waits_for_what_will_never_happen_is_told() -> None:

@@ -11,16 +11,21 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
 from fcm360w.attached import attach
-from fcm360w.channel import Channel, Mode, Report, open_channel
+from fcm360w.channel import Channel, Mode, Report
+from fcm360w.commands.tcp import Sent
 from fcm360w.errors import FCM360WError, PeerClosed, TransportLost
 from fcm360w.events import Event
 from fcm360w.flows import start
+from fcm360w.flows.recover import Recovery
+from fcm360w.inbox import Chunk
 from fcm360w.module import READ_SIZE, check_flow, check_mode, new_link
+from fcm360w.opening import open_channel
 from fcm360w.ports import OpenPort, Port, open_port
+from fcm360w.stats import Stats, snapshot
 from fcm360w.steps import EscapePolicy
-from fcm360w.streams import CLOSE_WAIT, flat, sized, writable_bytes
+from fcm360w.streams import CLOSE_WAIT, Holders, flat, sized, writable_bytes
 from fcm360w.threads import IDLE_SLICE
-from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, wait
+from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered, wait
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
@@ -111,6 +116,14 @@ class AsyncModule:
         if self._link.baud is None:
             self._link.pace(await self.drive(perform(self._link, start.rate(), trusting=True)))
         return self.found
+
+    async def recover(self) -> Recovery:
+        """As Module.recover."""
+        return await self.drive(recovered(self._link))
+
+    def stats(self) -> Stats:
+        """As Module.stats."""
+        return snapshot(self._link)
 
     async def wait(self, kind: type[E], timeout: float) -> E | None:
         """As Module.wait."""
@@ -216,6 +229,7 @@ class AsyncModule:
                 raise cancelled from error
             raise
         finally:
+            turns.close()
             self._notify()
 
     async def _turn(self, turn: Turn) -> Turned:
@@ -332,6 +346,7 @@ class AsyncStream:
         self._module = module
         self._channel = channel
         self._timeout: float | None = None
+        self._holders = Holders()
 
     @property
     def connect_id(self) -> int:
@@ -366,10 +381,12 @@ class AsyncStream:
 
     async def sendall(self, data: Buffer) -> None:
         """As Stream.sendall."""
+        self._holders.check(asyncio.current_task())
         await self._module.drive(self._channel.send(flat(data), self._deadline()))
 
     async def recv_into(self, buffer: Buffer, nbytes: int = 0) -> int:
         """As Stream.recv_into."""
+        self._holders.check(asyncio.current_task())
         view = writable_bytes(buffer, nbytes)
         return await self._module.drive(self._channel.receive_into(view, self._deadline())) if view else 0
 
@@ -378,6 +395,35 @@ class AsyncStream:
         buffer = sized(size)
         count = await self.recv_into(buffer)
         return bytes(memoryview(buffer)[:count])
+
+    async def recv_chunk(self, size: int) -> Chunk:
+        """As Stream.recv_chunk."""
+        self._holders.check(asyncio.current_task())
+        buffer = sized(size)
+        if not buffer:
+            return Chunk(self._module.clock(), b"")
+        at, count = await self._module.drive(self._channel.receive_chunk_into(memoryview(buffer), self._deadline()))
+        return Chunk(at, bytes(memoryview(buffer)[:count]))
+
+    @contextlib.asynccontextmanager
+    async def suspended(self) -> AsyncIterator[None]:
+        """As Stream.suspended; it is the task that neither sends nor receives."""
+        module, channel = self._module, self._channel
+        await module.drive(channel.suspend())
+        try:
+            with self._holders.hold(asyncio.current_task()):
+                yield
+        except BaseException as error:
+            try:
+                await module.drive(channel.resume())
+            except (OSError, FCM360WError) as second:
+                error.add_note(f"the stream does not go on: {second}")
+            raise
+        await module.drive(channel.resume())
+
+    async def verify(self) -> Sent:
+        """As Stream.verify."""
+        return await self._module.drive(self._channel.verify())
 
     async def close(self, wait: float = CLOSE_WAIT) -> Report:
         """As Stream.close."""

@@ -1,42 +1,51 @@
 """Transparent mode without I/O: payload out under the guard, payload in under the watch.
 
 Out: the guard says how much may be written now without ever showing the module a lone ``+++``.  In: the watch withholds
-what may be the module's NO CARRIER, or its OK after an escape; all else is payload.  The inbox holds payload that came
-while nobody was reading; whoever fills it stops reading the port while it is full, so it is bounded without loss.
-While the stream is being closed what does not fit is dropped, and counted, lest the module's OK stay behind it.
+what may be the module's NO CARRIER, its banner after a restart, or its OK after an escape; all else is payload.  The
+inbox holds payload that came while nobody was reading; whoever fills it stops reading the port while it is full, so it
+is bounded without loss.  While the stream is being closed what does not fit is dropped, and counted, lest the module's
+OK stay behind it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from fcm360w.escape import Guard, Marker, Verdict, Watch
+from fcm360w.escape import ENDS, RESTARTED, Guard, Marker, Verdict, Watch
 from fcm360w.framer import Rule
+from fcm360w.inbox import INBOX, Buffer, Inbox
+from fcm360w.stats import Mark
 from fcm360w.steps import EscapePolicy
-
-INBOX = 1 << 20
 
 # Bytes that are under way when the peer closes run as commands in the module, and every line end among them brings an
 # ERROR.  However many of the module's lines follow NO CARRIER, the suspicion stays; all but the last are set aside.
 ASIDE = 1024
-Buffer = bytes | bytearray | memoryview
 
 
 class DataMode:
-    """One stay in data mode."""
+    """One stay in data mode.
 
-    def __init__(self, policy: EscapePolicy, rules: Sequence[Rule], armed: int, now: float) -> None:
+    `held`: it is about to be left, and nobody may send.  `closing`: what the inbox cannot hold is dropped, and all that
+    comes after it until `gap`, the bytes that are missing behind the inbox, has been told.  `end` is how it was left:
+    with OK the module keeps what comes for the socket; none if it goes on, or nobody knows.
+    """
+
+    def __init__(
+        self, policy: EscapePolicy, rules: Sequence[Rule], armed: int, now: float, marks: Mapping[str, Mark]
+    ) -> None:
         self.guard = Guard(max(policy.guard_before, policy.guard_after), policy.slack, now)
-        self.watch = Watch(Marker.NO_CARRIER, rules, policy.hold, now)
+        self.watch = Watch(ENDS, rules, policy.hold, now)
         self.watch.armed = armed
-        self.inbox = bytearray()
+        self.inbox = Inbox(marks["transparent_inbox"])
         self.withheld = bytearray()
         self.aside = bytearray()
         self.sent = 0
         self.received = 0
-        self.inbox_high_water = 0
-        self.closing = False
-        self.dropped = 0
+        self.held = self.closing = False
+        self.gap = 0
+        self.end = Marker(0)
+        self._mark = marks["withheld"]
+        self._withheld_at = now
 
     @property
     def suspected(self) -> bool:
@@ -44,18 +53,36 @@ class DataMode:
 
     def receive(self, data: Buffer, now: float) -> None:
         """Take bytes off the wire into the inbox."""
+        earlier, at = len(self.withheld), self._withheld_at
         if self.withheld:
             data = self.withheld + data
         marker = self.watch.marker_len
         passed = self.watch.step(data, now)
         if passed and self.aside:
+            earlier += len(self.aside)
             data, passed = self._bring_back(data, marker, passed)
         self._keep(data, passed, now)
-        kept = max(0, min(passed, INBOX - len(self.inbox))) if self.closing else passed
-        self.inbox += memoryview(data)[:kept]
-        self.dropped += passed - kept
+        self._withheld_at = now if passed >= earlier else at
         self.received += passed
-        self.inbox_high_water = max(self.inbox_high_water, len(self.inbox))
+        payload = memoryview(data)[:passed]
+        if self.closing or self.gap:
+            payload = payload[: passed - self._drop(passed)]
+        if earlier:
+            self.inbox.put(payload[:earlier], at)
+            payload = payload[earlier:]
+        self.inbox.put(payload, now)
+
+    def _drop(self, count: int) -> int:
+        """How many of the bytes that came there is no room for."""
+        room = count
+        if self.gap:
+            room = 0
+        elif self.closing:
+            room = max(0, INBOX - len(self.inbox))
+        dropped = max(0, count - room)
+        self.gap += dropped
+        self.inbox.mark.dropped += dropped
+        return dropped
 
     def receive_in_place(self, data: memoryview, now: float) -> int:
         """As receive, for bytes that lie in the reader's own buffer already: how many of them are payload.
@@ -64,11 +91,14 @@ class DataMode:
         """
         passed = self.watch.step(data, now)
         self._keep(data, passed, now)
+        self._withheld_at = now
         self.received += passed
         return passed
 
     def _keep(self, data: Buffer, passed: int, now: float) -> None:
         self.withheld = bytearray(memoryview(data)[passed:])
+        if self.withheld:
+            self._mark.rise(len(self.withheld) + len(self.aside))
         if self.suspected and len(self.withheld) > ASIDE:
             self._set_aside(now)
 
@@ -98,31 +128,30 @@ class DataMode:
         marker = self.watch.marker_len
         self.watch.release()
         data, count = self._bring_back(self.withheld, marker, len(self.withheld))
-        self.inbox += data
+        self.inbox.put(memoryview(data)[: count - self._drop(count)], self._withheld_at)
         self.received += count
         self.withheld.clear()
 
     def after_marker(self) -> bytes:
-        """The module's lines that followed the marker.  Forgets what was withheld."""
-        lines = bytes(self.aside + self.withheld[self.watch.marker_len :])
+        """The module's lines that followed the marker, and the marker if others must hear of it.
+
+        Forgets what was withheld.
+        """
+        end = self.watch.marker_len
+        start = 0 if self.watch.marker & RESTARTED else end
+        lines = bytes(self.withheld[start:end] + self.aside + self.withheld[end:])
         self.aside.clear()
         self.withheld.clear()
         self.watch.release()
         return lines
 
-    def take_into(self, buffer: memoryview) -> int:
-        """Move payload from the inbox into a buffer; how many bytes."""
-        count = min(len(buffer), len(self.inbox))
-        if count:
-            with memoryview(self.inbox) as inbox:
-                buffer[:count] = inbox[:count]
-            del self.inbox[:count]
-        return count
-
     def adopt(self, earlier: DataMode) -> None:
         """Go on where an earlier stay of the same socket ended."""
-        self.inbox[:0] = earlier.inbox
+        if earlier.gap:
+            self.gap += earlier.gap
+            self._drop(len(self.inbox))
+            self.inbox.clear()
+        earlier.inbox.absorb(self.inbox)
+        self.inbox = earlier.inbox
         self.sent += earlier.sent
         self.received += earlier.received
-        self.dropped += earlier.dropped
-        self.inbox_high_water = max(self.inbox_high_water, earlier.inbox_high_water)

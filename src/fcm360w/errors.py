@@ -5,6 +5,7 @@
     ├── ProtocolError         the bytes on the wire made no sense
     ├── CommandError          the module said no
     ├── CommandTimeout        also TimeoutError: the module said nothing
+    │   └── GivenUp               before its time was over, since somebody recovered the module
     ├── SendTimeout           also TimeoutError: the caller's time is up, and not all has been sent
     ├── PeerClosed            also ConnectionError: the far end of a socket went away
     ├── SocketLost            also ConnectionError: the module dropped a socket of its own accord
@@ -24,6 +25,7 @@ __all__ = [
     "CommandError",
     "CommandTimeout",
     "FCM360WError",
+    "GivenUp",
     "Overrun",
     "PeerClosed",
     "ProtocolError",
@@ -96,6 +98,13 @@ class CommandTimeout(FCM360WError, TimeoutError):
 
     def __reduce__(self) -> Rebuild:
         return type(self), (self.command, self.seconds, self.section)
+
+
+class GivenUp(CommandTimeout):
+    """What was waited for `seconds` was given up, since another caller recovered the module."""
+
+    def __str__(self) -> str:
+        return f"{self.command}: given up after {self.seconds:g} s to recover the module{_manual(self.section)}"
 
 
 class SendTimeout(FCM360WError, TimeoutError):

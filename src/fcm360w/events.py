@@ -32,9 +32,13 @@ class Stray(Reply):
 
 
 class Reassigned(Reply):
-    """A socket id is about to be another connection's: whoever had it has missed its end.  Only channels hear of it."""
+    """A socket id is no longer its holder's, who has not heard of it.  Only channels hear of it.
+
+    Without another reason it is about to be another connection's.
+    """
 
     connect_id: int
+    why: str = "the module had freed the socket already"
 
 
 class Lost(Reply):

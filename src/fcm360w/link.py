@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fcm360w import commands
-from fcm360w.datamode import INBOX, Buffer, DataMode
+from fcm360w.datamode import DataMode
 from fcm360w.errors import TransportLost, UsageError
 from fcm360w.events import Event, EventQueue, Lost, Overlong, Stray, Unparsed
 from fcm360w.framer import NO_RULE, Framer, Kind
+from fcm360w.inbox import INBOX, Buffer, marks
 from fcm360w.parameters import ParseError, decode
 from fcm360w.pending import Exchange, Pending, pending
 from fcm360w.states import IDLE, STREAMING, TABLE, Cause, State
+from fcm360w.stats import Histogram, Mark
 from fcm360w.steps import EscapePolicy
-from fcm360w.wire import Reply
+from fcm360w.wire import Command, Reply
 
 MAX_LINE = 2048
 BITS_PER_BYTE = 10
@@ -37,6 +39,7 @@ _RULES = list(commands.RULES.values())
 _RULE_BIT = {name: 1 << index for index, name in enumerate(commands.RULES)}
 _CONNECT = list(commands.RULES).index("connect")
 _UNASKED = (1 << commands.UNSOLICITED) - 1
+_COUNTED = (1 << len(_RULES)) - 1 - (1 << _CONNECT)
 
 
 def untunable(rate: int | None) -> int | None:
@@ -44,15 +47,26 @@ def untunable(rate: int | None) -> int | None:
     raise UsageError("this port cannot change its baud rate")
 
 
+class Ticket:
+    """A place in the queue of those who want to run a flow.  One that is `firm` is not taken from its owner."""
+
+    __slots__ = ("firm",)
+
+    def __init__(self, firm: bool = False) -> None:
+        self.firm = firm
+
+
 class Link:
     """The state of one module as its host sees it.
 
     Whoever moves the bytes may listen: `stuck` asks whether bytes that were written are still on this side, `moved`
     says that the next in `queue` may go on, `trace` is told each line and its direction, secrets masked.  `news` is set
-    when a step is done: there may be nothing more to wait for.  `owing`: a command has asked for a payload that was not
-    sent, so a module may wait for it.  `foreign` counts what no module says.  `retune` changes the port's bit rate, or
-    with None only looks whether it can, and returns the one it has then; `start_rate` is the module's after a restart,
-    if it is another than now.
+    when a step is done: there may be nothing more to wait for.  `owing` is the command that has asked for a payload
+    which was not sent, so that a module may wait for it; `adrift`: data mode may have begun, or not ended, unnoticed.
+    `foreign` counts what no module says; `resumes` is whose data mode ATO returns to.  `retune` changes the port's bit
+    rate, or with None only looks whether it can, and returns the one it has then; `start_rate` is the module's after a
+    restart, if it is another than now.  `doubled`, `doubled_sent`: each byte of counted payload that is received, or
+    sent, is two hex digits.
     """
 
     def __init__(self, now: float, policy: EscapePolicy | None = None, baud: int | None = None) -> None:
@@ -69,11 +83,17 @@ class Link:
         self.moved: Callable[[], None] = lambda: None
         self.retune: Callable[[int | None], int | None] = untunable
         self.start_rate: int | None = None
+        self.doubled = self.doubled_sent = False
         self.now = self.idle_at = self.heard_at = now
-        self.queue: deque[object] = deque()
+        self.queue: deque[Ticket] = deque()
         self.news = False
-        self.received = self.written = self.commands = self.unparsed = 0
-        self.owing = False
+        self.received = self.written = 0
+        self.commands = self.refusals = self.timeouts = self.unparsed = self.overlong = 0
+        self.latency = Histogram()
+        self.marks = marks()
+        self.owing: Command[Any] | None = None
+        self.adrift = False
+        self.resumes: object = None
         self.foreign = 0
         self.unclosed: set[int] = set()  # sockets whose opening was interrupted, and nobody owns
         self._said: deque[str] = deque(maxlen=ECHOES)
@@ -90,17 +110,22 @@ class Link:
         self.baud = baud
         self._byte_time = BITS_PER_BYTE / baud if baud else 0.0
 
+    def mark(self, name: str, limit: int) -> Mark:
+        """Where the figures of a kind of buffer are kept, one of which may hold so much."""
+        return self.marks.setdefault(name, Mark(limit))
+
     # ---- what goes out
 
     def begin(self, step: Any) -> Pending:
         """Start a step.  UsageError if the state forbids it, or a parameter is out of bounds: then nothing was sent."""
         self.check()
         self.pending = None
-        begun = pending(step)
-        begun.begin(self)
-        self.pending = begun
+        fresh = pending(step)
+        fresh.begun = self.now
+        fresh.begin(self)
+        self.pending = fresh
         self.tick(self.now)
-        return begun
+        return fresh
 
     def check(self) -> None:
         """Raise TransportLost if the transport is gone."""
@@ -112,6 +137,15 @@ class Link:
         wanted = sum(_RULE_BIT[name] for name in rules)
         self._framer.armed = _UNASKED | wanted | (1 << _CONNECT if connect else 0)
         self._framer.want_prompt = prompt
+
+    def double(self, row: Reply | Command[Any]) -> None:
+        """Each byte of counted payload is two hex digits from now on, or is itself, if the row concerns that."""
+        received, sent = row.doubles(), row.doubles_sent()
+        if received is not None:
+            self.doubled = received
+            self._framer.doubled = _COUNTED if received else 0
+        if sent is not None:
+            self.doubled_sent = sent
 
     def take_prompt(self) -> bool:
         """Whether a prompt was expected; it is no longer."""
@@ -160,7 +194,7 @@ class Link:
 
     def may_send(self, data: memoryview) -> int:
         """How many leading bytes of payload may be written now; 0 while NO CARRIER is suspected."""
-        if self.state is not State.DATA or self.data is None:
+        if self.state is not State.DATA or self.data is None or self.data.held:
             return 0
         return self.data.guard.allow(data, self.now)
 
@@ -185,7 +219,8 @@ class Link:
     @property
     def in_place(self) -> bool:
         """Whether payload may be read straight into its reader's buffer: nothing older waits to go before it."""
-        return self.state is State.DATA and self.data is not None and not self.data.inbox and not self.data.withheld
+        data = self.data
+        return self.state is State.DATA and data is not None and not (data.inbox or data.withheld or data.gap)
 
     @property
     def has_room(self) -> bool:
@@ -221,24 +256,34 @@ class Link:
     def connected(self) -> None:
         """CONNECT has come: from here on bytes are payload."""
         self.move(Cause.CONNECTED)
-        self.data = DataMode(self.policy, _RULES, _UNASKED, self.idle_at)
+        self.data = self._data_mode(self.idle_at)
 
     def begin_listening(self) -> None:
         """Take what comes for payload, also the rest of a line or of a payload that has begun."""
-        self.data = DataMode(self.policy, _RULES, _UNASKED, self.now)
+        self.data = self._data_mode(self.now)
         self.data.receive(self._framer.take_tail(), self.now)
         self._framer.reset()
         self._header = None
+
+    def _data_mode(self, now: float) -> DataMode:
+        data = DataMode(self.policy, _RULES, _UNASKED, now, self.marks)
+        data.watch.doubled = self._framer.doubled
+        return data
 
     def end_data(self, stray: bool) -> None:
         """Bytes are lines again.  `stray`: what came belongs to nobody here."""
         self._framer.raw = False
         data, self.data = self.data, None
         if stray and data and data.inbox:
-            self._emit(Stray(bytes(data.inbox)), self.now)
+            self.emit(Stray(bytes(data.inbox)), self.now)
 
     def lines(self, data: Buffer, now: float) -> None:
         """Bytes that are lines, until one of them says that the rest is payload."""
+        turning = self.pending is not None and not self.pending.done and self.pending.turns()
+        for piece in bytes(data).splitlines(keepends=True) if turning else (data,):
+            self._lines(piece, now)
+
+    def _lines(self, data: Buffer, now: float) -> None:
         for kind, chunk, rule in self._framer.feed(data):
             if kind == Kind.LINE:
                 self._on_line(chunk, rule, now)
@@ -275,7 +320,8 @@ class Link:
 
     def _on_overlong(self, now: float) -> None:
         dropped, self._dropped = self._framer.dropped - self._dropped, self._framer.dropped
-        self._emit(Overlong(dropped), now)
+        self.overlong += 1
+        self.emit(Overlong(dropped), now)
 
     def _on_prompt(self) -> None:
         if isinstance(self.pending, Exchange) and not self.pending.done:
@@ -293,15 +339,17 @@ class Link:
             reply = None
         if reply is None:
             self.unparsed += 1
-        self._emit(reply or Unparsed(text), now)
+        else:
+            self.double(reply)
+        self.emit(reply or Unparsed(text), now)
 
     def tell(self, event: Event) -> bool:
         """Let every sink hear of an event; whether one takes it.  A sink may add and remove sinks."""
         taken = [sink(event) for sink in tuple(self.sinks)]
         return any(taken)
 
-    def _emit(self, row: Reply, now: float) -> None:
-        """Every sink hears of an event; if none takes it, and the step in progress does not, it is queued."""
+    def emit(self, row: Reply, now: float) -> None:
+        """An event that no sink takes, nor the step in progress, is queued."""
         event = Event(now, row)
         self.foreign += isinstance(row, Unparsed | Overlong | Stray)
         if not self.tell(event) and not (self.pending and not self.pending.done and self.pending.notice(self, row)):
@@ -341,12 +389,13 @@ class Link:
         self.state = State.DEAD
         if waiting:
             waiting.fail(self, error)
-        self._emit(Lost(error), now)
+        self.emit(Lost(error), now)
 
-    def abandon(self) -> None:
-        """Whoever waited for the step has gone.  The answer to a command, or to an escape, may still come."""
+    def give_up(self) -> None:
+        """Take the step in progress from whoever waits for it, who is told that its time has run out."""
         if self.pending and not self.pending.done:
             self.pending.abandon(self)
+            self.pending.give_up(self)
 
     def move(self, cause: Cause) -> None:
         """Follow the table of states."""

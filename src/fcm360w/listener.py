@@ -10,7 +10,8 @@ from collections import deque
 from functools import partial
 from typing import Literal
 
-from fcm360w.channel import ACCESS, Commanded
+from fcm360w.channel import ACCESS
+from fcm360w.commanded import Commanded
 from fcm360w.commands.tcp import Accept, Access, Choice, Closed, GetSocket, Incoming, IncomingFull
 from fcm360w.errors import CommandError, UsageError
 from fcm360w.events import Event, Reassigned
@@ -39,6 +40,7 @@ class Listening(Holder):
         self._waiting: deque[Commanded] = deque()
         self._arrived = 0
         self._announced: set[int] = set()
+        self._mark = link.mark("clients", MAX_WAITING)
 
     @property
     def waiting(self) -> int:
@@ -68,12 +70,14 @@ class Listening(Holder):
             self._announced.add(connect_id)
         if len(self._waiting) > MAX_WAITING:
             self._forget_one()
+        self._mark.rise(len(self._waiting))
 
     def _forget_one(self) -> None:
         """The oldest that is gone, and whose id is another's."""
         gone = next(client for client in self._waiting if client.report)
         self._waiting.remove(gone)
         self.dropped += 1
+        self._mark.dropped += 1
 
     def check(self) -> None:
         """As Holder.check; UsageError if the listener was closed."""

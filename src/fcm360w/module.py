@@ -10,17 +10,20 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from fcm360w.attached import attach
-from fcm360w.channel import ACCESS, Channel, Mode, open_channel
+from fcm360w.channel import ACCESS, Channel, Mode
 from fcm360w.errors import FCM360WError, TransportLost, UsageError
 from fcm360w.events import Event
 from fcm360w.faces import System, Tcp, Udp, Wifi
 from fcm360w.flows import start
+from fcm360w.flows.recover import Recovery
 from fcm360w.link import Link
+from fcm360w.opening import open_channel
 from fcm360w.ports import CountsOutput, Port, SetsBaud, open_port
+from fcm360w.stats import Stats, snapshot
 from fcm360w.steps import EscapePolicy
 from fcm360w.streams import Stream
 from fcm360w.threads import Waiters, Waiting, writable
-from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, wait
+from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, recovered, wait
 from fcm360w.wire import Command, Flow, Reply
 
 R = TypeVar("R")
@@ -152,6 +155,20 @@ class Module:
             self._link.pace(self.drive(perform(self._link, start.rate(), trusting=True)))
         return self.found
 
+    def recover(self) -> Recovery:
+        """Bring a module that does not answer, or a link that is stuck, to command mode; what had to be done.
+
+        Takes milliseconds if nothing is wrong, half a minute at worst.  The flow that has the link loses it, and ends
+        in GivenUp; those behind it go on afterwards.  A transparent stream goes on when it is next used, unless its
+        socket had to be closed.  ProtocolError if nothing helps, CommandTimeout if no byte leaves the port.
+        """
+        return self.drive(recovered(self._link))
+
+    def stats(self) -> Stats:
+        """Figures since the port was opened: bytes, commands and how long they took, what was lost and where."""
+        with self._lock:
+            return snapshot(self._link)
+
     def wait(self, kind: type[E], timeout: float) -> E | None:
         """Wait for an unsolicited line of a kind; one that came earlier and was not taken counts.  None: it did not.
 
@@ -260,6 +277,7 @@ class Module:
                     raise interrupt from error
                 raise
             finally:
+                turns.close()
                 self._waiters.notify()
         if interrupt:
             raise interrupt
@@ -274,7 +292,7 @@ class Module:
             raise
 
     def _move(self, turn: Turn) -> Turned:
-        link = self._link
+        link, mode = self._link, self._link.data
         self._flush()
         writing = bool(link.out) or turn.write is not None
         deadline = earlier(turn.deadline, link.deadline())
@@ -285,11 +303,12 @@ class Module:
         readable, writable = self._waiters.wait(link.has_room, writing, seconds)
         link.check()
         wrote = read = 0
+        same = link.data is mode  # else another's payload may be under way by now
         if writable:
             self._flush()
-            wrote = self._write(turn.write) if turn.write is not None and not link.out else 0
+            wrote = self._write(turn.write) if turn.write is not None and same and not link.out else 0
         if readable:
-            read = self._read(turn.read)
+            read = self._read(turn.read if same else None)
         link.tick(self.clock())
         return Turned(wrote, read)
 

@@ -196,33 +196,36 @@ class Field(NamedTuple):
         return str(len(plain) if isinstance(plain, bytes) else int(plain))
 
     def parse(self, text: str, strict: bool = False) -> Any:
-        """Read one parameter.  Strict, as a module reads a host's: quotes as declared, value within bounds."""
+        """Read one parameter.  Strict, as a module reads a host's: quotes and digits as declared, within bounds."""
         quoted = len(text) > 1 and text[0] == text[-1] == '"'
         if strict and quoted != self.quoted:
             raise ParseError(f"{self.name}: {text!r}")
         raw = text[1:-1] if quoted else text
         try:
-            value = self._convert(raw)
+            value = self._convert(raw, strict)
         except ValueError as error:
             raise ParseError(f"{self.name}: {text!r}") from error
         if strict and (fault := self.fault(value)):
             raise ParseError(f"{self.name}: {fault}")
         return value
 
-    def _convert(self, raw: str) -> Any:
+    def _convert(self, raw: str, strict: bool) -> Any:
         if issubclass(self.type, bytes):
-            count = _number(raw)
+            count = _number(raw, strict)
             if self.payload and count > self.payload.high:
                 raise ParseError(f"{self.name}: {count} bytes")
             return bytes(count)
         kind: Callable[[Any], Any] = self.type
-        return kind(_number(raw) if issubclass(self.type, int) else raw)
+        return kind(_number(raw, strict) if issubclass(self.type, int) else raw)
 
 
-def _number(text: str) -> int:
-    """A decimal number as the wire writes it; int() would also take blanks, underscores and other scripts' digits."""
+def _number(text: str, strict: bool) -> int:
+    """A decimal number as the wire writes it; int() would also take blanks, underscores and other scripts' digits.
+
+    Strict: nor zeros in front.
+    """
     digits = text[1:] if text[:1] == "-" else text
-    if not (digits.isascii() and digits.isdigit()):
+    if not (digits.isascii() and digits.isdigit()) or (strict and len(digits) > 1 and digits[0] == "0"):
         raise ValueError(text)
     return int(text)
 

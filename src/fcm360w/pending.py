@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, ProtocolError, UsageError
-from fcm360w.escape import Marker, Verdict
+from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, GivenUp, ProtocolError, UsageError
+from fcm360w.escape import ENDS, RESTARTED, Marker, Verdict
 from fcm360w.events import Event
 from fcm360w.parameters import ParseError, encode
 from fcm360w.states import STREAMING, Cause, State
@@ -33,6 +33,7 @@ class Pending:
 
     def __init__(self, step: Any) -> None:
         self.step = step
+        self.begun = 0.0
         self.deadline: float | None = None
         self.done = False
         self.value: Any = None
@@ -53,8 +54,12 @@ class Pending:
         return False
 
     def abandon(self, link: Link) -> None:
-        """Whoever waited has gone."""
+        """Whoever waited has gone.  The answer to a command, or to an escape, may still come."""
         self.done = True
+
+    def give_up(self, link: Link) -> None:
+        """Whoever waits is told that it was abandoned."""
+        self.fail(link, GivenUp(type(self.step).__name__, link.now - self.begun))
 
     def finish(self, link: Link, value: Any) -> None:
         self.value = value
@@ -72,6 +77,10 @@ class Pending:
     def describe(self) -> str | None:
         """What was on its way when the transport was lost."""
         return None
+
+    def turns(self) -> bool:
+        """Whether a line may change how the payload of those behind it is counted."""
+        return False
 
 
 class Exchange(Pending):
@@ -98,7 +107,10 @@ class Exchange(Pending):
         self.seconds = self.step.seconds if isinstance(self.step, Within) else command.timeout() + MARGIN
         self.deadline = link.now + self.seconds + link.wire_time(len(line) + len(body or b""))
         link.arm(command.arms, command.connects(), prompt=body is not None)
-        link.owing = body is not None or (link.owing and link.state is State.UNSURE)
+        if link.state is not State.UNSURE:
+            link.owing, link.adrift = None, False
+        if body is not None:
+            link.owing = command
         link.remember(self.text, command.line(mask=True))
         link.out += line
         link.commands += 1
@@ -107,9 +119,11 @@ class Exchange(Pending):
 
     def tick(self, link: Link, now: float) -> None:
         if self.deadline is not None and now >= self.deadline:
-            link.move(Cause.TIMED_OUT)
-            link.owing = link.owing or (bool(link.out) and self.command.body() is not None)
+            self._lose_track(link)
+            if link.out and self.command.body() is not None:
+                link.owing = self.command
             link.out.clear()
+            link.timeouts += 1
             self.fail(link, CommandTimeout(self.command.line(mask=True), self.seconds, self.command.section()))
 
     def prompted(self, link: Link) -> None:
@@ -117,7 +131,7 @@ class Exchange(Pending):
         body = self.command.body()
         if body is not None:
             link.out += body
-            link.owing = False
+            link.owing = None
             link.say(">", f"({len(body)} bytes of payload)")
 
     def hear(self, link: Link, text: str, data: bytes | None) -> bool:
@@ -128,6 +142,7 @@ class Exchange(Pending):
             self._refused(link, text)
         elif text == "CONNECT" and command.connects():
             link.connected()
+            self._time(link)
             self.finish(link, command.finish(self.replies, text))
         elif text == "CONNECT" and link.take_prompt():
             self.prompted(link)
@@ -147,9 +162,18 @@ class Exchange(Pending):
     def _refused(self, link: Link, text: str) -> None:
         number = text.partition(":")[2].strip()
         link.move(Cause.FINAL)
-        link.owing = link.owing and self.command.body() is None
+        self._time(link)
+        if self.command.body() is not None:
+            link.owing = None
         code = int(number) if number.isdigit() else None
-        self.fail(link, CommandError(self.command.line(mask=True), text, code, None, self.command.section()))
+        self._refuse(link, CommandError(self.command.line(mask=True), text, code, None, self.command.section()))
+
+    def _refuse(self, link: Link, error: CommandError) -> None:
+        link.refusals += 1
+        self.fail(link, error)
+
+    def _time(self, link: Link) -> None:
+        link.latency.add(link.now - self.begun)
 
     def _accepted(self, link: Link, text: str) -> None:
         if (self.command.late or self.command.connects()) and not self.replies:
@@ -172,23 +196,38 @@ class Exchange(Pending):
     def _complete(self, link: Link, final: str) -> None:
         command, replies = self.command, self.replies
         link.move(Cause.FINAL)
+        self._time(link)
+        link.double(command)
+        for reply in replies:
+            link.double(reply)
         fault = replies[-1].fault() if command.late and replies else None
+        if fault:
+            result = replies[-1].line()
+            self._refuse(link, CommandError(command.line(mask=True), result, *fault, command.section()))
+            return
         try:
-            if fault:
-                self.fail(link, CommandError(command.line(mask=True), replies[-1].line(), *fault, command.section()))
-            else:
-                self.finish(link, command.finish(replies, final))
+            self.finish(link, command.finish(replies, final))
         except ParseError as error:
             self.fail(link, ProtocolError(str(error)))
 
+    def _lose_track(self, link: Link) -> None:
+        link.move(Cause.TIMED_OUT)
+        link.adrift = link.adrift or self.command.connects()
+
     def abandon(self, link: Link) -> None:
-        """Its answer may still come."""
         if link.state in (State.PENDING, State.LATE):
-            link.move(Cause.TIMED_OUT)
+            self._lose_track(link)
         self.done = True
+
+    def give_up(self, link: Link) -> None:
+        seconds = link.now - self.begun
+        self.fail(link, GivenUp(self.command.line(mask=True), seconds, self.command.section()))
 
     def describe(self) -> str | None:
         return self.command.line(mask=True)
+
+    def turns(self) -> bool:
+        return self.command.doubles() is not None
 
 
 class Waiting(Pending):
@@ -196,7 +235,7 @@ class Waiting(Pending):
 
     def begin(self, link: Link) -> None:
         self.deadline = link.now + self.step.seconds
-        for event in link.events:
+        for event in link.events if not self.step.fresh else ():
             if self.notice(link, event.row):
                 link.events.remove(event)
                 return
@@ -250,6 +289,7 @@ class Telling(Pending):
     """Tell: takes no time."""
 
     def begin(self, link: Link) -> None:
+        link.double(self.step.row)
         link.tell(Event(link.now, self.step.row))
         self.finish(link, None)
 
@@ -286,7 +326,7 @@ class Escaping(Pending):
         if not self._streaming:
             link.begin_listening()
         assert link.data is not None
-        link.data.watch.markers = Marker.NO_CARRIER | Marker.OK
+        link.data.watch.markers = ENDS | Marker.OK
         link.out += b"+++"
         link.move(Cause.ESCAPED)
         link.say(">", "+++")
@@ -309,7 +349,7 @@ class Escaping(Pending):
         late = self.deadline is not None and now >= self.deadline
         in_time = late or link.heard_at >= link.idle_at + policy.guard_after - policy.slack
         confirmed = in_time and watch.verdict is Verdict.SILENT and watch.marker is Marker.OK
-        lost = late and watch.verdict >= Verdict.SUSPECT and watch.marker is Marker.NO_CARRIER
+        lost = late and watch.verdict >= Verdict.SUSPECT and bool(watch.marker & ENDS)
         if confirmed or lost:
             self._left(link, data, now)
         elif late:
@@ -317,23 +357,25 @@ class Escaping(Pending):
 
     def _left(self, link: Link, data: DataMode, now: float) -> None:
         marker, lines = Marker(data.watch.marker), data.after_marker()
+        data.end = marker
         link.move(Cause.LEFT)
-        link.say("<", "NO CARRIER" if marker is Marker.NO_CARRIER else "OK")
+        if not marker & RESTARTED:
+            link.say("<", "NO CARRIER" if marker is Marker.NO_CARRIER else "OK")
         link.end_data(stray=not self._streaming)
         self.finish(link, marker)
         link.lines(lines, now)
 
     def _stayed(self, link: Link, data: DataMode, now: float) -> None:
-        data.watch.markers = Marker.NO_CARRIER
+        data.watch.markers = ENDS
         staying = self._streaming and not self.step.last
         link.move(Cause.STAYED if staying else Cause.UNANSWERED)
         if not staying:
             data.release()
+            link.adrift = link.adrift or self._streaming
             link.end_data(stray=not self._streaming)
         self.finish(link, Marker(0))
 
     def abandon(self, link: Link) -> None:
-        """Its answer may still come."""
         if link.state is State.LEAVING and link.data and not self._streaming:
             self._stayed(link, link.data, link.now)
         self.done = True

@@ -56,12 +56,18 @@ class Within(Generic[R]):
 
 
 class Until(Generic[E]):
-    """Wait for an unsolicited line of a kind; None if it does not come in `seconds`."""
+    """Wait for an unsolicited line of a kind; None if it does not come in `seconds`.
 
-    def __init__(self, kind: type[E], seconds: float, match: Callable[[E], bool] = lambda _: True) -> None:
+    One that came earlier and nobody has taken counts, unless it must be `fresh`.
+    """
+
+    def __init__(
+        self, kind: type[E], seconds: float, match: Callable[[E], bool] = lambda _: True, fresh: bool = False
+    ) -> None:
         self.kind = kind
         self.seconds = seconds
         self.match = match
+        self.fresh = fresh
 
     def __iter__(self) -> Steps[E | None]:
         result: E | None = yield self

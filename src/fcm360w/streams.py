@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import threading
+from collections.abc import Iterator
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from fcm360w.channel import Channel, Report
+from fcm360w.commands.tcp import Sent
 from fcm360w.errors import FCM360WError, PeerClosed, SendTimeout, UsageError
+from fcm360w.inbox import Chunk
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -42,6 +47,27 @@ def sized(size: int) -> bytearray:
     return bytearray(size)
 
 
+class Holders:
+    """Who has suspended a stream; whoever did would wait for itself, were it to send or receive."""
+
+    def __init__(self) -> None:
+        self._holding: list[object] = []
+
+    def check(self, who: object) -> None:
+        if self._holding and who in self._holding:
+            raise UsageError(
+                "the stream is suspended here: neither sending nor receiving is possible before it goes on"
+            )
+
+    @contextlib.contextmanager
+    def hold(self, who: object) -> Iterator[None]:
+        self._holding.append(who)
+        try:
+            yield
+        finally:
+            self._holding.remove(who)
+
+
 class Stream:
     """A TCP connection of the module.
 
@@ -53,6 +79,7 @@ class Stream:
         self._module = module
         self._channel = channel
         self._timeout: float | None = None
+        self._holders = Holders()
 
     @property
     def connect_id(self) -> int:
@@ -96,6 +123,7 @@ class Stream:
         SendTimeout, of a limit that was set, says how much of the data has gone.
         A lone ``+++`` in transparent mode takes a guard time more, since it must not stand alone between silences.
         """
+        self._holders.check(threading.get_ident())
         self._module.drive(self._channel.send(flat(data), self._deadline()))
 
     def recv_into(self, buffer: Buffer, nbytes: int = 0) -> int:
@@ -103,6 +131,7 @@ class Stream:
 
         `nbytes` limits it; 0 is the buffer's size.  PeerClosed once all that came before the end has been received.
         """
+        self._holders.check(threading.get_ident())
         view = writable_bytes(buffer, nbytes)
         return self._module.drive(self._channel.receive_into(view, self._deadline())) if view else 0
 
@@ -111,6 +140,47 @@ class Stream:
         buffer = sized(size)
         count = self.recv_into(buffer)
         return bytes(memoryview(buffer)[:count])
+
+    def recv_chunk(self, size: int) -> Chunk:
+        """As recv, but only bytes that one read of the port brought, with its time, in seconds of `Module.clock`.
+
+        What may be the module's own NO CARRIER comes later than the rest of its read, with the same time.  If more
+        than 1024 reads wait to be received, the oldest of them count as one.
+        """
+        self._holders.check(threading.get_ident())
+        buffer = sized(size)
+        if not buffer:
+            return Chunk(self._module.clock(), b"")
+        at, count = self._module.drive(self._channel.receive_chunk_into(memoryview(buffer), self._deadline()))
+        return Chunk(at, bytes(memoryview(buffer)[:count]))
+
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Leave data mode for a while, so that any thread can run commands; in push and buffer mode it always can.
+
+        Takes two guard times and more.  Who sends or receives meanwhile waits; the thread that suspended the stream
+        must not: UsageError.  What the peer sends meanwhile is received afterwards.  CommandTimeout if the module does
+        not leave data mode, after which the stream goes on, or does not return to it, after which it has ended.
+        """
+        module, channel = self._module, self._channel
+        module.drive(channel.suspend())
+        try:
+            with self._holders.hold(threading.get_ident()):
+                yield
+        except BaseException as error:
+            try:
+                module.drive(channel.resume())
+            except (OSError, FCM360WError) as second:
+                error.add_note(f"the stream does not go on: {second}")
+            raise
+        module.drive(channel.resume())
+
+    def verify(self) -> Sent:
+        """How many bytes the module has sent, how many of them the peer's system has acknowledged, and how many not.
+
+        In transparent mode the stream is suspended for it.  PeerClosed if the connection ended.
+        """
+        return self._module.drive(self._channel.verify())
 
     def makefile(self, mode: str = "rb", buffering: int = -1, **text: Any) -> IO[Any]:
         """A file over the stream, as `socket.makefile` makes: ``r``, ``w`` or both, ``b`` for bytes."""

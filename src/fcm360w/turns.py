@@ -10,17 +10,19 @@ from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeVar
 
 from fcm360w.errors import TransportLost
-from fcm360w.events import Event
+from fcm360w.events import Event, Reassigned
+from fcm360w.flows import recover
 from fcm360w.flows.leave import leave
+from fcm360w.flows.recover import Recovery, resync
 from fcm360w.flows.sockets import close
-from fcm360w.flows.start import resync
-from fcm360w.link import Link
+from fcm360w.link import Link, Ticket
 from fcm360w.states import STREAMING, State
 from fcm360w.steps import Steps, Within
 from fcm360w.wire import Command, Flow, Reply
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
+FILLED = "it was closed, for bytes that nobody sent may have gone to its peer"
 
 
 class Turn(NamedTuple):
@@ -56,7 +58,7 @@ def earlier(*times: float | None) -> float | None:
     return min((time for time in times if time is not None), default=None)
 
 
-def exchange(link: Link, step: Any) -> Turns[Any]:
+def exchange(link: Link, step: Any, ticket: Ticket) -> Turns[Any]:
     """Perform one step of a flow.
 
     A command that is to be followed by its payload is not interrupted: the module would take the next command for it.
@@ -65,6 +67,7 @@ def exchange(link: Link, step: Any) -> Turns[Any]:
     prompted = isinstance(command, Command) and command.body() is not None
     if prompted:
         yield Turn(deadline=link.now)
+    yield from _served(link, ticket)
     pending = link.begin(step)
     try:
         while not pending.done:
@@ -73,9 +76,28 @@ def exchange(link: Link, step: Any) -> Turns[Any]:
         if not pending.done:
             raise
     except BaseException:
-        link.abandon()
+        if not pending.done:
+            pending.abandon(link)
         raise
     return pending.outcome()
+
+
+def _served(link: Link, ticket: Ticket, deadline: float | None = None) -> Turns[None]:
+    """Wait until it is the ticket's turn, in its place in the queue, or at the end if it has none, or none any more."""
+    while True:
+        if ticket not in link.queue:
+            link.queue.append(ticket)
+        if link.queue[0] is ticket:
+            return
+        if deadline is not None and link.now >= deadline:
+            raise QueueTimeout("waiting for other commands timed out")
+        yield Turn(deadline=deadline)
+
+
+def _make_way(link: Link, ticket: Ticket) -> None:
+    if ticket in link.queue:
+        link.queue.remove(ticket)
+    link.moved()
 
 
 def perform(link: Link, flow: Flow[R], trusting: bool = False, deadline: float | None = None) -> Turns[R]:
@@ -84,22 +106,58 @@ def perform(link: Link, flow: Flow[R], trusting: bool = False, deadline: float |
     Unless `trusting`, the answer to a command that timed out earlier is waited for first, lest it be taken for
     another's.  QueueTimeout if its turn has not come by `deadline`: then nothing was sent.
     """
-    ticket = object()
-    link.queue.append(ticket)
+    ticket = Ticket()
     try:
-        while link.queue[0] is not ticket:
-            if deadline is not None and link.now >= deadline:
-                raise QueueTimeout("waiting for other commands timed out")
-            yield Turn(deadline=deadline)
+        yield from _served(link, ticket, deadline)
         if link.state is State.UNSURE and not trusting:
-            yield from _steps(link, resync(link.policy, link.owing))
-            link.owing = False
+            yield from _steps(link, certain(link), ticket)
         if link.unclosed and not trusting:
-            yield from _steps(link, freed(link))
-        return (yield from _steps(link, flow))
+            yield from _steps(link, freed(link), ticket)
+        return (yield from _steps(link, flow, ticket))
     finally:
-        link.queue.remove(ticket)
-        link.moved()
+        _make_way(link, ticket)
+
+
+def recovered(link: Link) -> Turns[Recovery]:
+    """Bring the module to command mode from wherever it is, before all flows that wait for their turn.
+
+    The flow that has its turn, however stuck, loses it: its step ends in GivenUp; if it goes on, it goes to the end of
+    the queue.
+    """
+    ticket = Ticket(firm=True)
+    if link.queue and not link.queue[0].firm:
+        link.queue.popleft()
+        link.give_up()
+    link.queue.insert(sum(other.firm for other in link.queue), ticket)
+    try:
+        yield from _served(link, ticket)
+        ladder = recover.recover(link.policy, link.state in STREAMING, link.owing, link.unclosed.update)
+        found = yield from _steps(link, ladder, ticket)
+        _note(link, found)
+        yield from _steps(link, freed(link), ticket)
+        return found
+    finally:
+        _make_way(link, ticket)
+
+
+def certain(link: Link) -> Steps[None]:
+    """After a time-out: make sure that no answer to the old command is still to come."""
+    _note(link, (yield from resync(link.policy, link.owing, link.adrift, link.unclosed.update)))
+
+
+def _note(link: Link, found: Recovery) -> None:
+    """Nothing is in doubt any more; whoever has a socket that was closed is told."""
+    link.owing, link.adrift = None, False
+    for connect_id in found.closed:
+        _freed(link, connect_id)
+
+
+def _freed(link: Link, connect_id: int) -> None:
+    """A socket was closed behind its holder's back."""
+    link.unclosed.discard(connect_id)
+    link.tell(
+        Event(link.now, Reassigned(connect_id, "it was closed: bytes that nobody sent may have gone to its peer"))
+    )
 
 
 def left(link: Link) -> Steps[None]:
@@ -115,11 +173,10 @@ def freed(link: Link) -> Steps[None]:
     """
     yield from left(link)
     if link.state is State.UNSURE:
-        yield from resync(link.policy, link.owing)
-        link.owing = False
+        yield from certain(link)
     for connect_id in sorted(link.unclosed):
         yield from close(connect_id, 1)
-        link.unclosed.discard(connect_id)
+        _freed(link, connect_id)
 
 
 def wait(link: Link, kind: type[E], seconds: float) -> Turns[E | None]:
@@ -172,13 +229,13 @@ def shielded(turns: Turns[R], when: Callable[[], bool] = lambda: True) -> Turns[
         return result
 
 
-def _steps(link: Link, flow: Flow[R]) -> Turns[R]:
+def _steps(link: Link, flow: Flow[R], ticket: Ticket) -> Turns[R]:
     steps = iter(flow)
     try:
         step = next(steps)
         while True:
             try:
-                value = yield from exchange(link, step)
+                value = yield from exchange(link, step, ticket)
             except GeneratorExit:
                 steps.close()
                 raise

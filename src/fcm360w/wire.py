@@ -193,6 +193,14 @@ class Reply(Row):
         """Code and text of the failure that a late line reports; None if it reports success."""
         return None
 
+    def doubles(self) -> bool | None:
+        """Whether received payload takes two hex digits a byte once this holds; None if it does not concern that."""
+        return None
+
+    def doubles_sent(self) -> bool | None:
+        """As doubles, for payload that is sent."""
+        return None
+
     def line(self) -> str:
         """The line as a module writes it, without its line ends and payload."""
         text = self.parameters()
@@ -258,6 +266,14 @@ class Command(Row, Generic[R]):
     def connects(self) -> bool:
         """Whether CONNECT ends the command and begins data mode."""
         return False
+
+    def doubles(self) -> bool | None:
+        """As Reply.doubles, once the command has succeeded."""
+        return None
+
+    def doubles_sent(self) -> bool | None:
+        """As Reply.doubles_sent, once the command has succeeded."""
+        return None
 
     def replies(self) -> dict[str, type[Reply]]:
         """The kinds of line that answer the command, by the name they begin with."""
@@ -367,3 +383,9 @@ class Set(Command[None], Generic[S]):
 
     def section(self) -> str:
         return self.setting.ref
+
+    def doubles(self) -> bool | None:
+        return self.setting.doubles()
+
+    def doubles_sent(self) -> bool | None:
+        return self.setting.doubles_sent()

@@ -19,6 +19,8 @@ SUMMARIES = {
     "explain": "Say what a line, a command or a result code means.",
     "send": "Send a file through the module to a TCP server.",
     "recv": "Receive a file through the module from a TCP server.",
+    "wifi": "Look for hotspots, join one, open one.",
+    "info": "Tell what the module says of itself.",
     "ports": "List serial ports and the kinds of URL.",
 }
 

@@ -120,17 +120,24 @@ def output_options(command: F) -> F:
     return as_json(verbose(command))
 
 
+def password_option(
+    meaning: str = "Its password.", callback: Callable[..., str | None] | None = None
+) -> Callable[[F], F]:
+    """``--password``, of a hotspot."""
+    return click.option(
+        "--password",
+        envvar="FCM360W_PASSWORD",
+        show_envvar=True,
+        callback=callback,
+        help=f"{meaning}  The environment keeps it out of the list of processes.",
+    )
+
+
 def stream_options(command: F) -> F:
     """How a stream to the far end is opened."""
     for option in (
         click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help=TIMEOUT_HELP),
-        click.option(
-            "--password",
-            envvar="FCM360W_PASSWORD",
-            show_envvar=True,
-            callback=_need_ssid,
-            help="Its password; the environment keeps it out of the list of processes.",
-        ),
+        password_option(callback=_need_ssid),
         click.option("--ssid", is_eager=True, help="Join this hotspot first.  Without it the module must be joined."),
         click.option(
             "--mode",

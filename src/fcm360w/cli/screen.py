@@ -27,12 +27,16 @@ def say(text: str) -> None:
     stderr().print(text, markup=False, soft_wrap=True)
 
 
+def printable(text: str) -> str:
+    """Text in one line that cannot steer the terminal."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 class _ScreenHandler(logging.Handler):
     """Prints records, control characters escaped: what comes over the wire must not steer the terminal."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
-        say("".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text))
+        say("\n".join(map(printable, self.format(record).split("\n"))))
 
 
 def log_to_stderr(level: int) -> None:

@@ -30,11 +30,17 @@ class Restart(Command[None], at="+QRST", ref="2.1.1", form="exec"):
 
 
 class Booted(Reply, at="ready", ref="2.1.1"):
-    """The module has started.  The manual prints no such line; some firmware says RDY."""
+    """The module has started, with options as delivered.  The manual prints no such line; some firmware says RDY."""
 
     @classmethod
     def read(cls, text: str, data: bytes | None = None) -> Self:
         return cls()
+
+    def doubles(self) -> bool:
+        return False
+
+    def doubles_sent(self) -> bool:
+        return False
 
 
 class Version(Reply, at="+QVERSION", ref="2.1.2"):

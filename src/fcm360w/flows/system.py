@@ -18,7 +18,7 @@ from fcm360w.commands.system import (
     UpgradeEvent,
 )
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError
-from fcm360w.flows.start import PROBE, probe, quiet_echo
+from fcm360w.flows.probe import PROBE, probe, quiet_echo
 from fcm360w.steps import Pause, Rate, StartRate, Steps, Tell, Until, forget
 
 # How often a module that may be starting is asked whether it is there, and how long it may be busy with new firmware.

@@ -154,7 +154,7 @@ class World:
     What else happens is planned with `after`, or done between two calls: to the `network`, the radio, the serial cable.
     All in one thread: what the world calls back must not wait, and a program with threads of its own needs a Twin.
     While it is `frozen` the module stands still; afterwards it goes on where it was.  `baud` None is a line without
-    pacing.  `now` and `start` are seconds.
+    pacing, `seed` None a radio whose signals do not vary.  `now` and `start` are seconds.
     """
 
     def __init__(
@@ -163,10 +163,10 @@ class World:
         *,
         baud: int | None = FACTORY_BAUD,
         dialect: Dialect = MANUAL,
-        seed: int = 0,
+        seed: int | None = 0,
     ) -> None:
         self.start = self.now = START
-        self.network = MemoryNetwork(seed=seed, now=self.now)
+        self.network = MemoryNetwork(seed=seed or 0, now=self.now)
         self.twin = SimModule(self.network, dialect, aps, baud, seed=seed)
         self.link = SimLink(self.twin, self.now)
         self.uart = Uart(baud)
@@ -174,7 +174,7 @@ class World:
         self._socket = Socket()
         self._board = Board(self.link, self.uart, self.network, [self._socket])
         self._agenda = Agenda()
-        self._noise = random.Random(seed)
+        self._noise = random.Random(seed or 0)
         self._port: CablePort | None = None
         self._cable: Cable | None = None
         self.frozen = self._unwired = self._turning = False
@@ -263,8 +263,7 @@ class World:
             raise UsageError("what a world calls back must not wait")
         self._turning = True
         try:
-            for action in self._agenda.due(self.now):
-                action()
+            self._agenda.run(self.now)
             if self.frozen:
                 self.network.tick(self.now)
                 return
