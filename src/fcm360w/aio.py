@@ -13,7 +13,7 @@ from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
 from fcm360w.attached import attach
 from fcm360w.channel import Channel, Mode, Report
 from fcm360w.commands.tcp import Sent
-from fcm360w.errors import FCM360WError, PeerClosed, TransportLost
+from fcm360w.errors import FCM360WError, TransportLost
 from fcm360w.events import Event
 from fcm360w.flows import start
 from fcm360w.flows.recover import Recovery
@@ -442,11 +442,11 @@ class AsyncStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        """Close.  PeerClosed if some of what was sent was not acknowledged."""
+        """As Stream.__exit__."""
         if error is None:
-            report = await self.close()
-            if report.uncertain:
-                raise PeerClosed(report.sent, report.acknowledged, report.uncertain)
+            await self.close()
+            if missed := self._channel.passed_over():
+                raise missed
             return
         try:
             await self.close()
