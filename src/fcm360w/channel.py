@@ -68,6 +68,7 @@ class Channel(Holder):
     received = 0
     dropped = 0
     transparent = False
+    closes = True  # the socket, with the stream
 
     def __init__(self, link: Link, connect_id: int, inbox: Inbox, buffered: bool, peer: tuple[str, int]) -> None:
         super().__init__(link, connect_id)
@@ -123,7 +124,9 @@ class Channel(Holder):
         if self.lost and self.sent and not self._confessed:
             return SocketLost(self.lost)
         report = self.report
-        return PeerClosed(report.sent, report.acknowledged, report.uncertain) if report and report.uncertain else None
+        if report and report.uncertain and self.closes:
+            return PeerClosed(report.sent, report.acknowledged, report.uncertain)
+        return None
 
     # ---- what the module says of the socket
 
