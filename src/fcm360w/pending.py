@@ -197,7 +197,9 @@ class Exchange(Pending):
         command, replies = self.command, self.replies
         link.move(Cause.FINAL)
         self._time(link)
-        link.double(command.doubles())
+        link.double(command)
+        for reply in replies:
+            link.double(reply)
         fault = replies[-1].fault() if command.late and replies else None
         if fault:
             result = replies[-1].line()
@@ -287,6 +289,7 @@ class Telling(Pending):
     """Tell: takes no time."""
 
     def begin(self, link: Link) -> None:
+        link.double(self.step.row)
         link.tell(Event(link.now, self.step.row))
         self.finish(link, None)
 
