@@ -556,9 +556,9 @@ def test_a_payload_that_a_dead_host_owed_is_made_up_and_its_socket_closed(quick:
         assert found.filled
         assert set(found.closed) == {stream.connect_id, other.connect_id}
         assert len(client.wait_for_end()) == 100
-        with pytest.raises(fcm360w.PeerClosed):
+        with pytest.raises(fcm360w.SocketLost):
             stream.sendall(b"x")
-        with pytest.raises(fcm360w.PeerClosed):
+        with pytest.raises(fcm360w.SocketLost):
             other.sendall(b"x")
     assert other_client.wait_for_end() == b""
     assert quick.run(ListSockets()) == ()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fcm360w.attached import attach
 from fcm360w.channel import Report
 from fcm360w.commands import system, tcp
 from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, TransportLost, UsageError
@@ -305,6 +306,30 @@ def test_another_transparent_stream_in_between() -> None:
     world.wait(3.0)
     assert b"".join(outer.sent) == b"outer"
     del waiting
+
+
+def test_an_attached_stream_returns_by_ato_and_reads_nothing_else() -> None:
+    world = TwinWorld()
+    world.open("push")
+    other = opened(world)
+    world.drive(other.suspend())
+    other.detach()
+    stream = world.drive(attach(world.link, tcp.Resume()))
+    world.drive(stream.suspend())
+    version(world)
+    world.drive(stream.resume())
+    assert world.sent.endswith(b"ATO\r\n")
+    world.drive(stream.suspend())
+    world.arrives(b"left in the module")
+    world.ends()
+    world.wait(1.0)
+    world.bench.host(b"AT+QICLOSE=0\r")
+    world.drive(stream.resume())
+    with pytest.raises(PeerClosed):
+        receive(world, stream)
+    assert b"QIRD" not in world.sent
+    with pytest.raises(UsageError, match="not known"):
+        world.drive(stream.verify())
 
 
 # ---- senders and receivers
