@@ -169,7 +169,9 @@ void fcm_guard_sent(struct fcm_guard *g, const uint8_t *data, size_t len, uint64
 
 enum fcm_marker {
     FCM_NO_CARRIER = 1, /* CR LF "NO CARRIER" CR LF */
-    FCM_OK = 2          /* CR LF "OK" CR LF, the answer to an escape */
+    FCM_OK = 2,         /* CR LF "OK" CR LF, the answer to an escape */
+    FCM_READY = 4,      /* CR LF "ready" CR LF: the module has restarted */
+    FCM_RDY = 8         /* CR LF "RDY" CR LF: the same in other firmware */
 };
 
 enum fcm_verdict {

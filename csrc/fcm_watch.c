@@ -9,6 +9,7 @@ struct text {
 #define TEXT(literal) {sizeof(literal) - 1, literal}
 
 static const struct text no_carrier = TEXT("\r\nNO CARRIER\r\n"), ok = TEXT("\r\nOK\r\n");
+static const struct text ready = TEXT("\r\nready\r\n"), rdy = TEXT("\r\nRDY\r\n");
 
 /* The texts of a module's lines that start with no '+'. */
 static const struct text words[] = {
@@ -125,13 +126,18 @@ static size_t last_cr(const uint8_t *data, size_t end)
 
 static const struct text *text_of(unsigned marker)
 {
-    return marker == FCM_NO_CARRIER ? &no_carrier : &ok;
+    switch (marker) {
+    case FCM_NO_CARRIER: return &no_carrier;
+    case FCM_OK: return &ok;
+    case FCM_READY: return &ready;
+    default: return &rdy;
+    }
 }
 
 /* The marker that data[0..len) begins with, or 0. */
 static unsigned marker_at(unsigned markers, const uint8_t *data, size_t len)
 {
-    for (unsigned marker = FCM_NO_CARRIER; marker <= FCM_OK; marker <<= 1)
+    for (unsigned marker = FCM_NO_CARRIER; marker <= FCM_RDY; marker <<= 1)
         if ((markers & marker) && len >= text_of(marker)->len && begins(data, len, text_of(marker))) return marker;
     return 0;
 }
@@ -154,7 +160,7 @@ static size_t begun(unsigned markers, const uint8_t *data, size_t len)
 {
     size_t most = fcm_min(len, no_carrier.len - 1u);
     for (size_t n = most; n > 0; n--)
-        for (unsigned marker = FCM_NO_CARRIER; marker <= FCM_OK; marker <<= 1)
+        for (unsigned marker = FCM_NO_CARRIER; marker <= FCM_RDY; marker <<= 1)
             if ((markers & marker) && n < text_of(marker)->len && begins(data + len - n, n, text_of(marker))) return n;
     return 0;
 }

@@ -156,7 +156,7 @@ class Clients(threading.Thread):
         for _ in range(2):
             assert self.seen.acquire(timeout=PATIENCE)
         if self.interrupt:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         if self.down:
             self.twin._running().call(lambda: self.twin._running().module.radio.own.stop())
 

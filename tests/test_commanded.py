@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from fcm360w.commands.system import GetVersion
 from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, SendTimeout, TransportLost, UsageError
 from fcm360w.states import State
 from fcm360w.turns import perform
+from fcm360w.wire import Get, Set
 from scripted import ERROR, OK, PROMPT, TOKENS, World, answer, each_byte, line
 from streaming import (
     CLOSED,
@@ -429,3 +431,85 @@ def test_loss_of_the_transport_gives_what_was_pushed_first() -> None:
     ):
         with pytest.raises(TransportLost):
             act()
+
+
+# ---- hexadecimal payload (W30)
+
+
+def hexed(world: World, sent: int = 1, received: int = 1) -> None:
+    world.on(f'AT+QICFG="dataformat",{sent},{received}', OK)
+    world.run(Set(tcp.DataFormat(tcp.Format(sent), tcp.Format(received))))
+
+
+@pytest.mark.parametrize("data", [b"O\x4b", bytes(range(256)), b"".join(TOKENS)], ids=repr)
+def test_bytes_are_sent_as_digits(data: bytes) -> None:
+    world = World()
+    stream = commanded(world, "push")
+    hexed(world)
+    sends(world, data.hex().upper().encode())
+    send(world, stream, data)
+    assert stream.sent == len(data)
+
+
+def test_half_as_much_fits_a_payload_of_digits() -> None:
+    world = World()
+    stream = commanded(world, "push")
+    hexed(world)
+    data = random.Random(1).randbytes(1000)
+    sends(world, *(data[i : i + 730].hex().upper().encode() for i in (0, 730)))
+    send(world, stream, data)
+    assert stream.sent == 1000
+    counts(world, 1000)
+    assert world.drive(stream.close(10.0)) == Report(1000, 1000, 0)
+
+
+@pytest.mark.parametrize("cut", [lambda data: [data], each_byte])
+@pytest.mark.parametrize("data", [b"OK", bytes(range(256)), b"".join(TOKENS)], ids=repr)
+def test_digits_are_received_as_bytes(cut: Any, data: bytes) -> None:
+    world = World(cut=cut)
+    stream = commanded(world, "push")
+    hexed(world, sent=0)
+    digits = data.hex().encode()
+    world.say(b'\r\n+QIURC: "recv",0,%d\r\n%b\r\n' % (len(data), digits) + recv_urc(b""))
+    assert receive_exactly(world, stream, len(data)) == data
+    assert stream.received == len(data)
+
+
+def test_digits_are_read_as_bytes() -> None:
+    world = World()
+    stream = commanded(world, "buffer")
+    hexed(world)
+    world.say(line('+QIURC: "recv",0'))
+    world.on("AT+QIRD=0,1500", b"\r\n+QIRD: 2\r\n4f4B\r\n" + OK)
+    assert receive(world, stream) == b"OK"
+
+
+def test_what_should_be_digits_and_is_not_is_missed() -> None:
+    world = World()
+    stream = commanded(world, "push")
+    hexed(world)
+    world.say(b'\r\n+QIURC: "recv",0,2\r\n4F4B\r\n\r\n+QIURC: "recv",0,3\r\n4F4x4B\r\n')
+    assert receive(world, stream) == b"OK"
+    with pytest.raises(Overrun, match="3 bytes"):
+        receive(world, stream)
+    assert stream.received == 5
+
+
+@pytest.mark.parametrize("how", ["set", "asked", "restarted"])
+def test_the_format_is_followed_however_it_becomes_known(how: str) -> None:
+    world = World()
+    stream = commanded(world, "push")
+    hexed(world)
+    if how == "set":
+        hexed(world, 0, 0)
+    elif how == "asked":
+        world.on('AT+QICFG="dataformat"', answer('+QICFG: "dataformat",0,0'))
+        world.run(Get(tcp.DataFormat))
+    else:
+        world.say(line("ready"))
+        world.wait(1.0)
+        stream = commanded(world, "push")
+    world.say(recv_urc(b"text"))
+    assert receive(world, stream) == b"text"
+    sends(world, b"text")
+    send(world, stream, b"text")

@@ -253,7 +253,11 @@ BELOW = [
     *(SOURCE / f"{name}.py" for name in ("_contract", "_select", "_native", "framer", "escape", "hexcodec", "wire")),
     *(
         SOURCE / f"{name}.py"
-        for name in ("events", "steps", "states", "datamode", "link", "pending", "turns", "channel", "errors")
+        for name in ("events", "steps", "states", "datamode", "link", "pending", "turns", "inbox", "stats", "errors")
+    ),
+    *(
+        SOURCE / f"{name}.py"
+        for name in ("holder", "channel", "commanded", "transparent", "opening", "datagrams", "listener")
     ),
     *sorted((SOURCE / "flows").glob("*.py")),
     *sorted((SOURCE / "commands").glob("*.py")),
@@ -261,7 +265,7 @@ BELOW = [
 ]
 CLOCKS_AND_IO = {"asyncio", "datetime", "select", "selectors", "signal", "socket", "subprocess", "threading", "time"}
 LOCKS = {"wire.py": {"threading"}}  # rows are completed at first use, perhaps by two threads at once
-FACADES = {"aio", "module", "ports", "streams", "threads", "sim", "cli"}
+FACADES = {"aio", "aio_faces", "aio_sockets", "faces", "module", "ports", "sockets", "streams", "threads", "sim", "cli"}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -146,7 +146,7 @@ watch_state = attrgetter("armed", "doubled", "markers", "deadline", "verdict", "
 @with_both_cores
 @given(WATCHED, STRIDE)
 def test_watches_agree_after_a_marker(stream: bytes, stride: int) -> None:
-    markers = escape.Marker.NO_CARRIER | escape.Marker.OK
+    markers = escape.ENDS | escape.Marker.OK
     ours, twin = both(lambda name: escape.implementations()[name][2](markers, RULES[:3], 1.0, 0.0))
     withheld = b""
     for at in range(0, len(stream), stride):
@@ -160,7 +160,7 @@ def test_watches_agree_after_a_marker(stream: bytes, stride: int) -> None:
 @with_both_cores
 @given(WATCH_CALLS)
 def test_watches_agree(calls: list[tuple[Call | None, bytes, float]]) -> None:
-    markers = escape.Marker.NO_CARRIER | escape.Marker.OK
+    markers = escape.ENDS | escape.Marker.OK
     ours, twin = both(lambda name: escape.implementations()[name][2](markers, RULES[:3], 1.0, 0.0))
     now, withheld = 0.0, b""
     for act, new, pause in calls:

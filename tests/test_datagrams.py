@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fcm360w.commands import tcp
-from fcm360w.datagrams import MAX_WAITING, Datagram, Datagrams, Inbox, open_client, open_service
+from fcm360w.datagrams import MAX_WAITING, Datagram, DatagramInbox, Datagrams, open_client, open_service
 from fcm360w.errors import (
     CommandError,
     CommandTimeout,
@@ -20,7 +20,9 @@ from fcm360w.errors import (
     UsageError,
 )
 from fcm360w.states import State
+from fcm360w.stats import Mark
 from fcm360w.turns import perform
+from fcm360w.wire import Set
 from scripted import ERROR, OK, PROMPT, TOKENS, World, answer, cut_at, each_byte, line
 
 CLOSED = line('+QIURC: "closed",0')
@@ -200,11 +202,33 @@ def test_a_service_needs_a_port(port: int) -> None:
     assert not world.link.sinks
 
 
+# ---- hexadecimal payload (W30)
+
+
+def test_datagrams_of_digits() -> None:
+    world = World()
+    socket = service(world)
+    world.on('AT+QICFG="dataformat",1,1', OK)
+    world.run(Set(tcp.DataFormat(tcp.Format.HEX, tcp.Format.HEX)))
+    world.on('AT+QISEND=0,4,"10.0.0.10",6000', PROMPT)
+    world.on(b"4F4B", line("SEND OK"))
+    world.drive(socket.send_to(b"OK", "10.0.0.10", 6000, None))
+    for digits in (b"4F4B", b"4F4x", b"4f4b"):
+        world.say(b'\r\n+QIURC: "recv",0,2,"10.0.0.9",5000\r\n' + digits + b"\r\n")
+    assert receive(world, socket) == Datagram(b"OK", "10.0.0.9", 5000)
+    with pytest.raises(Overrun, match="1 datagrams, 2 bytes"):
+        receive(world, socket)
+    assert receive(world, socket).data == b"OK"
+    with pytest.raises(UsageError, match="send_length"):
+        world.drive(socket.send_to(bytes(731), "10.0.0.10", 6000, None))
+
+
 # ---- bounds
 
 
 def test_what_there_is_no_room_for_is_told_where_it_is_missing() -> None:
-    inbox = Inbox(most=2, most_bytes=100)
+    count = Mark(2)
+    inbox = DatagramInbox(count, Mark(100))
     datagrams = [Datagram(bytes([number]), "", 0) for number in range(8)]
     for datagram in datagrams[:5]:
         inbox.put(datagram)
@@ -220,14 +244,15 @@ def test_what_there_is_no_room_for_is_told_where_it_is_missing() -> None:
         inbox.take()
     assert inbox.take() == datagrams[7]
     assert not inbox
-    assert (inbox.dropped, inbox.high_water) == (4, 2)
+    assert (inbox.dropped, count.dropped, count.high_water) == (4, 4, 2)
 
 
 def test_bytes_are_bounded_too() -> None:
-    inbox = Inbox(most=100, most_bytes=10)
+    total = Mark(10)
+    inbox = DatagramInbox(Mark(100), total)
     for size in (6, 4, 1, 0):
         inbox.put(Datagram(bytes(size), "", 0))
-    assert (inbox.dropped, inbox.high_water_bytes) == (1, 10)
+    assert (inbox.dropped, total.dropped, total.high_water) == (1, 1, 10)
     assert [len(inbox.take().data) for _ in range(2)] == [6, 4]
     with pytest.raises(Overrun):
         inbox.take()
@@ -237,7 +262,8 @@ def test_bytes_are_bounded_too() -> None:
 @given(st.lists(st.none() | st.integers(0, 5), max_size=60))
 def test_nothing_vanishes_from_an_inbox(acts: list[int | None]) -> None:
     """Numbers go in, or one thing comes out: in order, and each gap as wide as what is missing there."""
-    inbox, put, got = Inbox(most=3, most_bytes=8), 0, 0
+    count, total = Mark(3), Mark(8)
+    inbox, put, got = DatagramInbox(count, total), 0, 0
     for size in [*acts, *([None] * 60)]:
         if size is not None:
             inbox.put(Datagram(bytes(size), "", put))
@@ -251,8 +277,8 @@ def test_nothing_vanishes_from_an_inbox(acts: list[int | None]) -> None:
         except Overrun as gap:
             got += int(str(gap).split()[0])
     assert got == put
-    assert inbox.high_water <= 3
-    assert inbox.high_water_bytes <= 8
+    assert count.high_water <= 3
+    assert total.high_water <= 8
 
 
 def test_a_socket_goes_on_after_a_gap() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import functools
 import http.server
 import os
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 import fcm360w
+import spoken
 from fcm360w import AsyncModule, EscapePolicy, Module
 from fcm360w.commands import tcp
 from fcm360w.commands.system import Booted, UpgradeChange, UpgradeEvent
@@ -28,13 +28,16 @@ from fcm360w.errors import (
     UsageError,
 )
 from fcm360w.sim import AccessPoint, Twin, World
-from fcm360w.sim.dialect import FC41D, MANUAL, Dialect
+from fcm360w.sim.dialect import FC41D, Dialect
+from fcm360w.stats import Mark
 from peers import Peer
+
+pytestmark = pytest.mark.driver
 
 LIMIT = 20.0
 LOCAL = "127.0.0.1"
 QUICK = EscapePolicy(guard_before=0.3, guard_after=0.3, slack=0.1, patience=1.0)
-DIALECT = dataclasses.replace(MANUAL, guard=0.3)
+DIALECT = spoken.dialect(guard=0.3)
 APS = (
     AccessPoint("hall", "open sesame", rssi=-52, channel=6),
     AccessPoint("cellar", "", rssi=-80, channel=11, security=Security.OPEN),
@@ -176,6 +179,28 @@ def test_options(module: Module) -> None:
     assert module.tcp.get(tcp.PacketSize).transpktsize == 512
     with pytest.raises(UsageError, match=r"transpktsize .* \(manual 2\.3\.1\)"):
         module.tcp.set(tcp.PacketSize(0))
+
+
+@pytest.mark.parametrize("mode", ["push", "buffer"])
+def test_payload_that_crosses_the_wire_as_digits(module: Module, mode: Any) -> None:
+    """It is the same payload for whoever sends and receives it."""
+    module.tcp.set(tcp.DataFormat(tcp.Format.HEX, tcp.Format.HEX))
+    data = os.urandom(5_000)
+    with Peer() as peer, module.tcp.connect(LOCAL, peer.port, mode) as stream:
+        client = peer.next()
+        stream.sendall(data)
+        assert client.wait_for(len(data)) == data
+        client.send(data)
+        stream.settimeout(LIMIT)
+        with stream.makefile("rb") as file:
+            assert file.read(len(data)) == data
+        assert stream.close().acknowledged == len(data)
+    with udp() as far, module.udp.connect(*far.getsockname()) as near:
+        near.settimeout(LIMIT)
+        near.send(data[:730])
+        got, address = far.recvfrom(65536)
+        far.sendto(got, address)
+        assert got == near.recv() == data[:730]
 
 
 @pytest.mark.parametrize("quirk", [[], ["incoming_buffer"], ["incoming_low"], ["info_compact"]])
@@ -353,11 +378,10 @@ def test_a_udp_service(module: Module) -> None:
             assert link.recv(99) == got.data + b"!"
 
 
-def test_a_udp_service_that_nobody_reads_says_what_is_missing(module: Module, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fcm360w.datagrams.MAX_WAITING", 3)
+def test_a_udp_service_that_nobody_reads_says_what_is_missing(module: Module) -> None:
     port = free_port(socket.SOCK_DGRAM)
     with udp() as link, module.udp.bind(port) as service:
-        service._channel.inbox.most = 3
+        service._channel.inbox._count_mark = Mark(3)
         service.settimeout(LIMIT)
         for number in range(10):
             link.sendto(b"%d" % number, (LOCAL, port))
@@ -410,6 +434,22 @@ def test_a_restart_ends_every_socket_with_one_clear_error(quirk: list[str]) -> N
         with module.tcp.connect(LOCAL, peer.port) as again:
             again.sendall(b"again")
             assert peer.next().wait_for(5) == b"again"
+
+
+def test_a_restart_while_a_transparent_stream_is_suspended(module: Module) -> None:
+    with Peer() as peer:
+        stream = module.tcp.connect(LOCAL, peer.port)
+        with pytest.raises(UsageError, match="transparent stream is open"):
+            module.system.reboot()
+        with stream.suspended():
+            module.system.reboot()
+            assert module.system.version().startswith("FCM360W")
+        with pytest.raises(SocketLost, match="restarted"):
+            stream.recv(99)
+        with pytest.raises(SocketLost, match="restarted"):
+            stream.sendall(b"x")
+        stream.close()
+        assert module.wifi.scan()
 
 
 def test_what_was_sent_before_a_restart_is_not_passed_over(module: Module) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sys
 from typing import Any
 
 import pytest
@@ -23,10 +24,10 @@ from hypothesis.stateful import (
     rule,
 )
 
-from fcm360w.channel import Mode, Report
+from fcm360w.channel import Mode
 from fcm360w.commands import system, tcp
 from fcm360w.commands.wifi import StationChange, StationEvent
-from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, TransportLost, UsageError
+from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, SocketLost, TransportLost, UsageError
 from fcm360w.sim import World
 from fcm360w.sim.pipes import MemoryPeer
 from fcm360w.sim.steps import Printed
@@ -38,6 +39,7 @@ PLACES = {"here": 0, "refuses.example": 564, "unknown.example": 563, "10.0.0.66"
 MODES: tuple[Mode, ...] = ("transparent", "push", "buffer")
 IDS = 12
 PATIENCE = 20.0
+OPENING, CLOSING, BOOTING = 151.0, 11.0, 1.0
 UNASKED: tuple[Reply, ...] = (
     StationEvent(StationChange.CONNECTED),
     tcp.IncomingFull(),
@@ -63,7 +65,12 @@ class Played:
     got: bytearray = dataclasses.field(default_factory=bytearray)
     ended: bool = False  # the peer has closed, after all that it was told
     broken: bool = False  # something else has come between: what is missing must be reported
-    report: Report | None = None
+    closing: bool = False  # a close was interrupted
+    reported: bool = False  # an error said that the connection is no more
+
+    @property
+    def alive(self) -> bool:
+        return self.stream.report is None
 
     @property
     def over(self) -> bool:
@@ -78,12 +85,13 @@ class Played:
         assert self.sent.startswith(self.arrived)
         assert self.told.startswith(self.got)
 
-    def check_report(self, report: Report) -> None:
+    def check_report(self) -> None:
         """What the report says is true, and what it does not say has not happened."""
+        report = self.stream.report
+        assert report
         assert report.sent == self.stream.sent <= len(self.sent)
         assert report.acknowledged is None or report.acknowledged <= len(self.arrived)
-        assert report.uncertain or len(self.arrived) == report.sent
-        self.report = report
+        assert report.uncertain or self.reported or len(self.arrived) == report.sent
 
 
 class Sockets(RuleBasedStateMachine):
@@ -112,15 +120,20 @@ class Sockets(RuleBasedStateMachine):
     @property
     def transparent(self) -> Played | None:
         """The stream that has the link to itself."""
-        return next((each for each in self.played if each.mode == "transparent" and not each.report), None)
+        return next((each for each in self.played if each.mode == "transparent" and each.alive), None)
 
     @contextlib.contextmanager
     def interruptible(self) -> Any:
-        """An interrupt that is planned comes in the middle of what is done, or not any more."""
+        """An interrupt that is planned comes in the middle of what is done, or not any more.
+
+        What the module was told to do it may go on with, and serves nobody meanwhile.
+        """
         self.busy = True
         try:
-            with contextlib.suppress(KeyboardInterrupt):
-                yield
+            yield
+        except KeyboardInterrupt:
+            self.busy = False
+            self.world.sleep(CLOSING)
         finally:
             self.busy = False
 
@@ -132,7 +145,7 @@ class Sockets(RuleBasedStateMachine):
         return self.transparent is None
 
     def may_use(self, played: Played) -> bool:
-        return played in self.played and not played.report and self.transparent in (None, played)
+        return played in self.played and played.alive and self.transparent in (None, played)
 
     @property
     def joined(self) -> bool:
@@ -141,17 +154,17 @@ class Sockets(RuleBasedStateMachine):
     @property
     def used(self) -> set[int]:
         """Ids that are somebody's."""
-        return {each.stream.connect_id for each in self.played if not each.report}
+        return {each.stream.connect_id for each in self.played if each.alive and not each.closing}
 
     @contextlib.contextmanager
     def ending(self, played: Played) -> Any:
         """What is done may find that the stream has ended, if it may have ended."""
         try:
             yield
-        except PeerClosed:
-            assert played.over, "nobody has closed it"
-            assert played.stream.report
-            played.check_report(played.stream.report)
+        except (PeerClosed, SocketLost):
+            assert played.over or played.closing, "nobody has closed it"
+            played.reported = True
+            played.check_report()
 
     # ---- what a user does
 
@@ -159,9 +172,9 @@ class Sockets(RuleBasedStateMachine):
     @rule()
     def join(self) -> None:
         self.world.restore_ap()
-        self.lose_connections()
         with self.interruptible():
             self.module.wifi.join("hall", "open sesame")
+        self.lose_connections()
 
     @precondition(free_link)
     @rule(target=streams, mode=st.sampled_from(MODES), place=st.sampled_from([*["here"] * 5, *PLACES]))
@@ -175,14 +188,15 @@ class Sockets(RuleBasedStateMachine):
             with self.interruptible():
                 stream = self.module.stream(place, 8009, mode)
         except UsageError:
-            assert len(used) == IDS
+            assert len({each.stream.connect_id for each in self.played if each.alive}) == IDS
         except CommandError as refusal:
             self.check_refusal(refusal, place, joined)
         if stream is None:
+            self.world.sleep(OPENING if PLACES[place] else 0.0)  # until then an opening that was interrupted may go on
             return None
         assert PLACES[place] == 0
         assert self.joined
-        assert stream.connect_id == next(n for n in range(IDS) if n not in used)
+        assert stream.connect_id not in used
         stream.settimeout(PATIENCE)
         self.played.append(Played(stream, mode, self.peers[-1]))
         return self.played[-1]
@@ -225,8 +239,10 @@ class Sockets(RuleBasedStateMachine):
     @rule(played=streams)
     def close(self, played: Played) -> None:
         assume(self.may_use(played))
-        with self.interruptible():
-            played.check_report(played.stream.close())
+        played.closing = True
+        with self.interruptible(), self.ending(played):
+            played.stream.close()
+            played.check_report()
 
     @precondition(free_link)
     @rule(target=streams, count=st.integers(4, IDS))
@@ -240,7 +256,8 @@ class Sockets(RuleBasedStateMachine):
         used = self.used
         with self.interruptible():
             assert self.module.run(system.GetVersion()).version
-            assert {info.connect_id for info in self.module.run(tcp.ListSockets())} <= used
+            found = {info.connect_id for info in self.module.run(tcp.ListSockets())}
+            assert found <= used | {each.stream.connect_id for each in self.played if each.closing}
 
     # ---- what others do
 
@@ -283,13 +300,42 @@ class Sockets(RuleBasedStateMachine):
     # ---- what befalls them
 
     def lose_connections(self) -> None:
+        """Find out which, from the twin itself."""
         for each in self.played:
-            each.broken = each.broken or not each.report
+            socket = self.world.twin.sockets.find(each.stream.connect_id)
+            each.broken = each.broken or (each.alive and not (socket and socket.connected))
 
     @rule()
     def lose_ap(self) -> None:
         self.world.lose_ap()
         self.lose_connections()
+
+    @rule()
+    def reboot(self) -> None:
+        self.world.power_cycle()
+        self.lose_connections()
+        self.world.sleep(BOOTING)
+
+    @rule(played=streams)
+    def suspend(self, played: Played) -> None:
+        """Commands in the middle of a stream."""
+        assume(self.may_use(played))
+        with self.ending(played), self.interruptible(), played.stream.suspended():
+            assert self.module.run(system.GetVersion()).version
+
+    @rule(played=streams)
+    def verify(self, played: Played) -> None:
+        assume(self.may_use(played))
+        with self.ending(played), self.interruptible():
+            sent = played.stream.verify()
+            assert sent.total_send_length == played.stream.sent
+            assert sent.ackedbytes <= len(played.arrived)
+
+    @precondition(free_link)
+    @rule()
+    def recover(self) -> None:
+        with self.interruptible():
+            assert not self.module.recover().closed
 
     @precondition(free_link)
     @rule(seconds=st.sampled_from([0.5, 3.0, 20.0]))
@@ -312,9 +358,9 @@ class Sockets(RuleBasedStateMachine):
         with pytest.raises(TransportLost):
             self.module.run(system.GetVersion())
         self.module.close()
-        used = self.used
+        used = [socket.id for socket in self.world.twin.sockets.every()]
         self.module = self.world.module()
-        assert used <= set(self.module.found.sockets)
+        assert list(self.module.found.sockets) == used
         self.forget()
 
     def forget(self) -> None:
@@ -332,15 +378,16 @@ class Sockets(RuleBasedStateMachine):
             each.check()
 
     def teardown(self) -> None:
-        if not hasattr(self, "module"):
+        if sys.exc_info()[0] or not hasattr(self, "module"):
             return
         self.world.network.ack_delay = 0.0
         self.thaw()
         self.world.sleep(2.0)
         for each in sorted(self.played, key=lambda each: each.mode != "transparent"):
             each.peer.reading = True
-            if not each.report:
-                each.check_report(each.stream.close())
+            with self.ending(each):
+                each.stream.close()
+            each.check_report()
         self.join()
         assert self.module.run(tcp.ListSockets()) == ()
         with self.module.stream("here", 8009, "push") as stream:
@@ -354,4 +401,4 @@ class Sockets(RuleBasedStateMachine):
 
 
 TestSockets = Sockets.TestCase
-TestSockets.settings = settings(settings(), stateful_step_count=30, max_examples=3000, report_multiple_bugs=False)
+TestSockets.settings = settings(settings(), stateful_step_count=25, max_examples=1000, report_multiple_bugs=False)

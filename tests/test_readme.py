@@ -12,7 +12,7 @@ README = Path(__file__).parent.parent / "README.md"
 
 def test_the_code_of_the_readme_runs() -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     run = subprocess.run([sys.executable, "-W", "error", "-c", "\n".join(blocks)], capture_output=True, timeout=60)
     assert run.returncode == 0, run.stderr.decode()
     lines = run.stdout.decode().splitlines()

@@ -148,7 +148,7 @@ CLOSED = '< +QIURC: "closed",3'
         (("driver: run(Attention())", "> AT", "< ERROR", "result: None"), 5, "'CommandError: ERROR'"),
         (("driver: run(Attention())", "> AT", "< ERROR", "raises: CommandError: NO"), 5, "'CommandError: ERROR'"),
         (("driver: run(Attention())", "> AT", "< OK", "result: OK"), 5, "NameError"),
-        (("driver: run(Attention(1))", "> AT", "< OK"), 2, "TypeError"),
+        (("driver: run(1 / 0)", "> AT", "< OK"), 2, "ZeroDivisionError"),
         (("driver: run(Attention())", "> ATE0", "< OK"), 2, r"says b'AT\\r\\n', not b'ATE0\\r\\n'"),
         (("driver: run(Attention())", "> AT", "< OK", "> ATE0", "< OK"), 5, "does not say this"),
         (("driver: run(Attention())", "< OK"), 2, r"says b'AT\\r\\n', not b''"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conversations import CUTS, JUNK, STREAMS, pieces
-from fcm360w.escape import WATCH_TAIL, Marker, Verdict, Watch, implementations
+from fcm360w.escape import ENDS, WATCH_TAIL, Marker, Verdict, Watch, implementations
 from fcm360w.framer import Rule, Start
 
 KINDS = {name: classes[2] for name, classes in implementations().items()}
@@ -99,6 +99,21 @@ def test_only_the_markers_asked_for_are_found(kind: type[Watch]) -> None:
     assert passed(found, [NC + b"a\r\nOK\r\n"]) == (NC + b"a", b"\r\nOK\r\n")
     found = watch(kind, NONE)
     assert passed(found, [NC]) == (NC, b"")
+
+
+@on_every_core
+@pytest.mark.parametrize(("marker", "text"), [(Marker.READY, b"\r\nready\r\n"), (Marker.RDY, b"\r\nRDY\r\n")])
+def test_the_banner_of_a_module_that_has_restarted(kind: type[Watch], marker: Marker, text: bytes) -> None:
+    for cut in range(len(text)):
+        found = watch(kind, ENDS)
+        withheld = b"ab" + text[:cut]
+        withheld = withheld[found.step(withheld, 1.0) :]
+        assert found.step(withheld + text[cut:] + CLOSED, 1.0) == len(withheld) - cut
+        assert (found.verdict, found.marker, found.marker_len) == (Verdict.SUSPECT, marker, len(text))
+    found = watch(kind, ENDS)
+    assert found.step(text + b"x", 1.0) == len(text) + 1
+    found = watch(kind, NO_CARRIER | OK)
+    assert found.step(text, 1.0) == len(text) - 2
 
 
 @on_every_core

@@ -114,6 +114,20 @@ def test_what_is_planned_happens_while_somebody_waits() -> None:
     assert seen == [world.start + 3.0, world.start + 7.0]
 
 
+def test_what_is_planned_for_one_moment_happens_although_some_of_it_fails() -> None:
+    world, seen = World(), []
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    world.after(1.0, fail)
+    world.after(1.0, lambda: seen.append(world.now))
+    with pytest.raises(KeyboardInterrupt):
+        world.sleep(2.0)
+    world.sleep(2.0)
+    assert seen == [world.start + 1.0]
+
+
 def test_who_waits_for_what_will_never_happen_is_told() -> None:
     world = World()
     world.network.serve(HOST, 8009)

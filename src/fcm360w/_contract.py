@@ -89,6 +89,8 @@ class Marker(IntFlag):
 
     NO_CARRIER = 1
     OK = 2
+    READY = 4
+    RDY = 8
 
 
 class Verdict(IntEnum):

@@ -160,10 +160,12 @@ class Channel(Holder):
 
     def _keep(self, data: bytes, at: float) -> None:
         """Into the inbox as far as there is room; nothing after what was dropped, lest the gap move."""
-        room = 0 if self.dropped else max(0, PUSH_INBOX - len(self.inbox))
-        dropped = max(0, len(data) - room)
-        self.inbox.put(data[:room], at)
-        self.received += len(data)
+        plain = self.decoded(data)
+        size = len(data) // 2 if plain is None else len(plain)
+        room = 0 if self.dropped or plain is None else max(0, PUSH_INBOX - len(self.inbox))
+        dropped = max(0, size - room)
+        self.inbox.put((plain or b"")[:room], at)
+        self.received += size
         self.dropped += dropped
         self.inbox.mark.dropped += dropped
 

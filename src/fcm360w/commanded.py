@@ -32,7 +32,7 @@ class Commanded(Channel):
             if self.ended:
                 raise (yield from self._peer_closed())
             self.check()
-            piece = bytes(data[:MAX_SEND])
+            piece = bytes(data[: MAX_SEND // 2 if self.link.doubled_sent else MAX_SEND])
             try:
                 if (yield from self._send_piece(piece, deadline)):
                     data, pause = data[len(piece) :], 0.02
@@ -46,7 +46,7 @@ class Commanded(Channel):
                 raise SendTimeout(size - len(data))
 
     def _send_piece(self, piece: bytes, deadline: float | None) -> Turns[bool]:
-        command = explained(Send(self.connect_id, piece))
+        command = explained(Send(self.connect_id, self.encoded(piece)))
         try:
             return (yield from perform(self.link, command, deadline=deadline))
         except CommandError as error:

@@ -15,6 +15,7 @@ from fcm360w.events import Event
 from fcm360w.flows.sockets import close, connect, explained, serve
 from fcm360w.holder import Holder, opened
 from fcm360w.link import Link
+from fcm360w.stats import Mark
 from fcm360w.steps import idle
 from fcm360w.turns import QueueTimeout, Turn, Turns, patiently, perform
 from fcm360w.wire import Command
@@ -40,13 +41,12 @@ class Gap(NamedTuple):
     size: int
 
 
-class Inbox:
-    """Datagrams nobody has taken yet, with the gaps between them."""
+class DatagramInbox:
+    """Datagrams nobody has taken yet, with the gaps between them; `count` and `size` are their bounds."""
 
-    def __init__(self, most: int = MAX_WAITING, most_bytes: int = MAX_BYTES) -> None:
-        self.most, self.most_bytes = most, most_bytes
-        self.high_water = self.high_water_bytes = 0
+    def __init__(self, count: Mark, size: Mark) -> None:
         self.dropped = 0
+        self._count_mark, self._size_mark = count, size
         self._queue: deque[Datagram | Gap] = deque()
         self._count = self._size = 0
 
@@ -54,20 +54,26 @@ class Inbox:
         return bool(self._queue)
 
     def put(self, datagram: Datagram) -> None:
-        """Keep it if there is room, or make a gap wider, or a new one."""
+        """Keep it if there is room."""
         size = len(datagram.data)
-        if self._count < self.most and self._size + size <= self.most_bytes:
-            self._queue.append(datagram)
-            self._count, self._size = self._count + 1, self._size + size
-            self.high_water = max(self.high_water, self._count)
-            self.high_water_bytes = max(self.high_water_bytes, self._size)
+        if self._count >= self._count_mark.limit or self._size + size > self._size_mark.limit:
+            self.miss(size)
             return
+        self._queue.append(datagram)
+        self._count, self._size = self._count + 1, self._size + size
+        self._count_mark.rise(self._count)
+        self._size_mark.rise(self._size)
+
+    def miss(self, size: int) -> None:
+        """Make a gap where a datagram is missing, or make it wider."""
+        self.dropped += 1
+        self._count_mark.dropped += 1
+        self._size_mark.dropped += size
         last = self._queue[-1] if self._queue else None
         if isinstance(last, Gap):
             self._queue[-1] = Gap(last.datagrams + 1, last.size + size)
         else:
             self._queue.append(Gap(1, size))
-        self.dropped += 1
 
     def take(self) -> Datagram:
         """The oldest.  Overrun if some are missing before the next, once.  Only if there is anything."""
@@ -84,28 +90,28 @@ class Datagrams(Holder):
     def __init__(self, link: Link, connect_id: int, peer: tuple[str, int] | None = None) -> None:
         super().__init__(link, connect_id)
         self.peer = peer
-        self.inbox = Inbox()
-        self._mark = link.mark("datagrams", MAX_WAITING)
+        self.inbox = DatagramInbox(link.mark("datagrams", MAX_WAITING), link.mark("datagram_bytes", MAX_BYTES))
         self.sent = self.received = 0
         self.closed = False
 
     def take(self, event: Event) -> bool:
         row = event.row
         if isinstance(row, Received) and row.connect_id == self.connect_id and row.data is not None:
-            ip, port = self.peer or ("", 0)
-            self.received += 1
-            self._put(Datagram(row.data, row.remote_ip or ip, row.remote_port or port))
+            self._keep(row, row.data)
         elif isinstance(row, Closed) and row.connect_id == self.connect_id:
             self.lose("the module closed the socket")
         else:
             return super().take(event)
         return True
 
-    def _put(self, datagram: Datagram) -> None:
-        dropped = self.inbox.dropped
-        self.inbox.put(datagram)
-        self._mark.rise(self.inbox.high_water)
-        self._mark.dropped += self.inbox.dropped - dropped
+    def _keep(self, row: Received, data: bytes) -> None:
+        self.received += 1
+        plain = self.decoded(data)
+        if plain is None:
+            self.inbox.miss(len(data) // 2)
+            return
+        ip, port = self.peer or ("", 0)
+        self.inbox.put(Datagram(plain, row.remote_ip or ip, row.remote_port or port))
 
     def check(self) -> None:
         """As Holder.check; UsageError if the socket was closed."""
@@ -124,11 +130,11 @@ class Datagrams(Holder):
 
     def send(self, data: bytes, deadline: float | None) -> Turns[None]:
         """One datagram to the peer."""
-        yield from self._send(Send(self.connect_id, data), deadline)
+        yield from self._send(Send(self.connect_id, self.encoded(data)), deadline)
 
     def send_to(self, data: bytes, ip: str, port: int, deadline: float | None) -> Turns[None]:
         """One datagram to anybody."""
-        yield from self._send(SendTo(self.connect_id, data, ip, port), deadline)
+        yield from self._send(SendTo(self.connect_id, self.encoded(data), ip, port), deadline)
 
     def _send(self, command: Command[bool], deadline: float | None) -> Turns[None]:
         """Until the module has room for it.  SendTimeout at the deadline: it has not gone."""

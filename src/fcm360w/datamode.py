@@ -1,16 +1,17 @@
 """Transparent mode without I/O: payload out under the guard, payload in under the watch.
 
 Out: the guard says how much may be written now without ever showing the module a lone ``+++``.  In: the watch withholds
-what may be the module's NO CARRIER, or its OK after an escape; all else is payload.  The inbox holds payload that came
-while nobody was reading; whoever fills it stops reading the port while it is full, so it is bounded without loss.
-While the stream is being closed what does not fit is dropped, and counted, lest the module's OK stay behind it.
+what may be the module's NO CARRIER, its banner after a restart, or its OK after an escape; all else is payload.  The
+inbox holds payload that came while nobody was reading; whoever fills it stops reading the port while it is full, so it
+is bounded without loss.  While the stream is being closed what does not fit is dropped, and counted, lest the module's
+OK stay behind it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fcm360w.escape import Guard, Marker, Verdict, Watch
+from fcm360w.escape import ENDS, RESTARTED, Guard, Marker, Verdict, Watch
 from fcm360w.framer import Rule
 from fcm360w.inbox import INBOX, Buffer, Inbox
 from fcm360w.stats import Mark
@@ -33,7 +34,7 @@ class DataMode:
         self, policy: EscapePolicy, rules: Sequence[Rule], armed: int, now: float, marks: Mapping[str, Mark]
     ) -> None:
         self.guard = Guard(max(policy.guard_before, policy.guard_after), policy.slack, now)
-        self.watch = Watch(Marker.NO_CARRIER, rules, policy.hold, now)
+        self.watch = Watch(ENDS, rules, policy.hold, now)
         self.watch.armed = armed
         self.inbox = Inbox(marks["transparent_inbox"])
         self.withheld = bytearray()
@@ -132,8 +133,13 @@ class DataMode:
         self.withheld.clear()
 
     def after_marker(self) -> bytes:
-        """The module's lines that followed the marker.  Forgets what was withheld."""
-        lines = bytes(self.aside + self.withheld[self.watch.marker_len :])
+        """The module's lines that followed the marker, and the marker if others must hear of it.
+
+        Forgets what was withheld.
+        """
+        end = self.watch.marker_len
+        start = 0 if self.watch.marker & RESTARTED else end
+        lines = bytes(self.withheld[start:end] + self.aside + self.withheld[end:])
         self.aside.clear()
         self.withheld.clear()
         self.watch.release()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CORE",
+    "ENDS",
+    "RESTARTED",
     "WATCH_TAIL",
     "Escape",
     "EscapeOut",
@@ -26,6 +28,9 @@ __all__ = [
     "Watch",
     "implementations",
 ]
+
+RESTARTED = Marker.READY | Marker.RDY
+ENDS = Marker.NO_CARRIER | RESTARTED  # what the module says unasked when data mode is over
 
 
 class Escape:

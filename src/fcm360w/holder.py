@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from fcm360w import hexcodec
 from fcm360w.commands.system import Booted
 from fcm360w.errors import CommandError, CommandTimeout, SocketLost
 from fcm360w.events import Event, Reassigned
@@ -59,6 +60,17 @@ class Holder:
         self.link.check()
         if self.lost:
             raise SocketLost(self.lost)
+
+    def encoded(self, data: bytes) -> bytes:
+        """Payload as the module wants it now."""
+        return hexcodec.encode(data) if self.link.doubled_sent else data
+
+    def decoded(self, data: bytes) -> bytes | None:
+        """What payload that has come stands for; None if it should be digits and is not."""
+        try:
+            return hexcodec.decode(data) if self.link.doubled else data
+        except ValueError:
+            return None
 
     def expired(self, deadline: float | None) -> bool:
         return deadline is not None and self.link.now >= deadline

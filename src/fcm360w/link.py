@@ -17,7 +17,7 @@ from fcm360w.datamode import DataMode
 from fcm360w.errors import TransportLost, UsageError
 from fcm360w.events import Event, EventQueue, Lost, Overlong, Stray, Unparsed
 from fcm360w.framer import NO_RULE, Framer, Kind
-from fcm360w.inbox import INBOX, Buffer, marks
+from fcm360w.inbox import INBOX, LEAVING_INBOX, Buffer, marks
 from fcm360w.parameters import ParseError, decode
 from fcm360w.pending import Exchange, Pending, pending
 from fcm360w.states import IDLE, STREAMING, TABLE, Cause, State
@@ -65,7 +65,8 @@ class Link:
     which was not sent, so that a module may wait for it; `adrift`: data mode may have begun, or not ended, unnoticed.
     `foreign` counts what no module says; `resumes` is whose data mode ATO returns to.  `retune` changes the port's bit
     rate, or with None only looks whether it can, and returns the one it has then; `start_rate` is the module's after a
-    restart, if it is another than now.
+    restart, if it is another than now.  `doubled`, `doubled_sent`: each byte of counted payload that is received, or
+    sent, is two hex digits.
     """
 
     def __init__(self, now: float, policy: EscapePolicy | None = None, baud: int | None = None) -> None:
@@ -82,6 +83,7 @@ class Link:
         self.moved: Callable[[], None] = lambda: None
         self.retune: Callable[[int | None], int | None] = untunable
         self.start_rate: int | None = None
+        self.doubled = self.doubled_sent = False
         self.now = self.idle_at = self.heard_at = now
         self.queue: deque[Ticket] = deque()
         self.news = False
@@ -136,10 +138,14 @@ class Link:
         self._framer.armed = _UNASKED | wanted | (1 << _CONNECT if connect else 0)
         self._framer.want_prompt = prompt
 
-    def double(self, wanted: bool | None) -> None:
-        """Each byte of counted payload is two hex digits from now on, or is itself; None changes nothing."""
-        if wanted is not None:
-            self._framer.doubled = _COUNTED if wanted else 0
+    def double(self, row: Reply | Command[Any]) -> None:
+        """Each byte of counted payload is two hex digits from now on, or is itself, if the row concerns that."""
+        received, sent = row.doubles(), row.doubles_sent()
+        if received is not None:
+            self.doubled = received
+            self._framer.doubled = _COUNTED if received else 0
+        if sent is not None:
+            self.doubled_sent = sent
 
     def take_prompt(self) -> bool:
         """Whether a prompt was expected; it is no longer."""
@@ -222,7 +228,7 @@ class Link:
 
         There is more room while something has to be found out, since the answer comes behind the payload.
         """
-        limit = INBOX if self.state is State.DATA else 2 * INBOX
+        limit = INBOX if self.state is State.DATA else LEAVING_INBOX
         return self.data is None or len(self.data.inbox) < limit
 
     def receive_in_place(self, data: memoryview, now: float) -> int:
@@ -334,7 +340,7 @@ class Link:
         if reply is None:
             self.unparsed += 1
         else:
-            self.double(reply.doubles())
+            self.double(reply)
         self.emit(reply or Unparsed(text), now)
 
     def tell(self, event: Event) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, GivenUp, ProtocolError, UsageError
-from fcm360w.escape import Marker, Verdict
+from fcm360w.escape import ENDS, RESTARTED, Marker, Verdict
 from fcm360w.events import Event
 from fcm360w.parameters import ParseError, encode
 from fcm360w.states import STREAMING, Cause, State
@@ -99,7 +99,7 @@ class Exchange(Pending):
     def begin(self, link: Link) -> None:
         command = self.command
         if link.state in STREAMING:
-            raise UsageError("a transparent stream is open: close it before other commands are run")
+            raise UsageError("a transparent stream is open: suspend or close it before other commands are run")
         self.text, body = command.line(), command.body()
         line = encode(self.text) + LINE_END
         if len(line) - len(LINE_END) > MAX_COMMAND:
@@ -197,7 +197,9 @@ class Exchange(Pending):
         command, replies = self.command, self.replies
         link.move(Cause.FINAL)
         self._time(link)
-        link.double(command.doubles())
+        link.double(command)
+        for reply in replies:
+            link.double(reply)
         fault = replies[-1].fault() if command.late and replies else None
         if fault:
             result = replies[-1].line()
@@ -287,6 +289,7 @@ class Telling(Pending):
     """Tell: takes no time."""
 
     def begin(self, link: Link) -> None:
+        link.double(self.step.row)
         link.tell(Event(link.now, self.step.row))
         self.finish(link, None)
 
@@ -323,7 +326,7 @@ class Escaping(Pending):
         if not self._streaming:
             link.begin_listening()
         assert link.data is not None
-        link.data.watch.markers = Marker.NO_CARRIER | Marker.OK
+        link.data.watch.markers = ENDS | Marker.OK
         link.out += b"+++"
         link.move(Cause.ESCAPED)
         link.say(">", "+++")
@@ -346,7 +349,7 @@ class Escaping(Pending):
         late = self.deadline is not None and now >= self.deadline
         in_time = late or link.heard_at >= link.idle_at + policy.guard_after - policy.slack
         confirmed = in_time and watch.verdict is Verdict.SILENT and watch.marker is Marker.OK
-        lost = late and watch.verdict >= Verdict.SUSPECT and watch.marker is Marker.NO_CARRIER
+        lost = late and watch.verdict >= Verdict.SUSPECT and bool(watch.marker & ENDS)
         if confirmed or lost:
             self._left(link, data, now)
         elif late:
@@ -356,14 +359,16 @@ class Escaping(Pending):
         marker, lines = Marker(data.watch.marker), data.after_marker()
         data.end = marker
         link.move(Cause.LEFT)
-        link.say("<", "NO CARRIER" if marker is Marker.NO_CARRIER else "OK")
+        if not marker & RESTARTED:
+            link.say("<", "NO CARRIER" if marker is Marker.NO_CARRIER else "OK")
         link.end_data(stray=not self._streaming)
         self.finish(link, marker)
         link.lines(lines, now)
 
     def _stayed(self, link: Link, data: DataMode, now: float) -> None:
-        data.watch.markers = Marker.NO_CARRIER
-        staying = self._streaming and not self.step.last
+        """An answer that could not be read for want of room may have come all the same."""
+        data.watch.markers = ENDS
+        staying = self._streaming and not self.step.last and link.has_room
         link.move(Cause.STAYED if staying else Cause.UNANSWERED)
         if not staying:
             data.release()

@@ -140,7 +140,7 @@ class Transparent(Channel):
             self.link.data.adopt(self.data)
             self.data = self.link.data
             self.link.resumes = self
-            self._waiting = False
+            self.ended = self.buffered = self._waiting = False  # whatever was said meanwhile, the end is in-band again
             return True
         self._end(waiting=True)
         return False
@@ -196,7 +196,8 @@ class Transparent(Channel):
         data = self.data
         data.held = True
         try:
-            if not (yield from leaving(self.link.policy)):
+            left = yield from leaving(self.link.policy)
+            if not left or data.end is not Marker.OK:
                 self._end(waiting=False)
         finally:
             data.held = False

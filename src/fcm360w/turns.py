@@ -155,9 +155,7 @@ def _note(link: Link, found: Recovery) -> None:
 def _freed(link: Link, connect_id: int) -> None:
     """A socket was closed behind its holder's back."""
     link.unclosed.discard(connect_id)
-    link.tell(
-        Event(link.now, Reassigned(connect_id, "it was closed: bytes that nobody sent may have gone to its peer"))
-    )
+    link.tell(Event(link.now, Reassigned(connect_id, FILLED)))
 
 
 def left(link: Link) -> Steps[None]:

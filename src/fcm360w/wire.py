@@ -194,7 +194,11 @@ class Reply(Row):
         return None
 
     def doubles(self) -> bool | None:
-        """Whether counted payload takes two hex digits a byte once this holds; None if it does not concern that."""
+        """Whether received payload takes two hex digits a byte once this holds; None if it does not concern that."""
+        return None
+
+    def doubles_sent(self) -> bool | None:
+        """As doubles, for payload that is sent."""
         return None
 
     def line(self) -> str:
@@ -265,6 +269,10 @@ class Command(Row, Generic[R]):
 
     def doubles(self) -> bool | None:
         """As Reply.doubles, once the command has succeeded."""
+        return None
+
+    def doubles_sent(self) -> bool | None:
+        """As Reply.doubles_sent, once the command has succeeded."""
         return None
 
     def replies(self) -> dict[str, type[Reply]]:
@@ -378,3 +386,6 @@ class Set(Command[None], Generic[S]):
 
     def doubles(self) -> bool | None:
         return self.setting.doubles()
+
+    def doubles_sent(self) -> bool | None:
+        return self.setting.doubles_sent()

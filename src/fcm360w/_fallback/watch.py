@@ -11,7 +11,12 @@ from .rules import RuleBook, inside_span
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-_MARKERS = {Marker.NO_CARRIER: b"\r\nNO CARRIER\r\n", Marker.OK: b"\r\nOK\r\n"}
+_MARKERS = {
+    Marker.NO_CARRIER: b"\r\nNO CARRIER\r\n",
+    Marker.OK: b"\r\nOK\r\n",
+    Marker.READY: b"\r\nready\r\n",
+    Marker.RDY: b"\r\nRDY\r\n",
+}
 _WORDS = (b"OK", b"ERROR", b"SEND OK", b"SEND FAIL", b"CONNECT", b"NO CARRIER", b"ready", b"RDY")
 _BROKEN = -1
 

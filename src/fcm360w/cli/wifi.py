@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from fcm360w.flows.wifi import WifiStatus
     from fcm360w.module import Module
 
-# Whoever waits without a limit looks up so often.
-SLICE = 3600.0
+# A signal that comes just before a wait does not end it, so no wait is long.
+SLICE = 0.5
 HIDDEN = "(hidden)"
 
 
@@ -180,7 +180,7 @@ class Watch:
         from fcm360w.commands.wifi import ApChange, ApEvent
 
         while (left := self._left(seconds)) > 0:
-            event = module.wait(ApEvent, left)
+            event = module.wait(ApEvent, min(left, SLICE))
             if event is None:
                 continue
             if event.event is ApChange.DOWN:

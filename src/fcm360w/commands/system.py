@@ -39,6 +39,9 @@ class Booted(Reply, at="ready", ref="2.1.1"):
     def doubles(self) -> bool:
         return False
 
+    def doubles_sent(self) -> bool:
+        return False
+
 
 class Version(Reply, at="+QVERSION", ref="2.1.2"):
     """Firmware version; the one string that carries no quotes."""

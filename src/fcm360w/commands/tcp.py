@@ -80,6 +80,9 @@ class DataFormat(Setting, at="+QICFG", key="dataformat", ref="2.3.1"):
     def doubles(self) -> bool:
         return self.recv_data_format is Format.HEX
 
+    def doubles_sent(self) -> bool:
+        return self.send_data_format is Format.HEX
+
 
 class PassiveClosed(Setting, at="+QICFG", key="passiveclosed", ref="2.3.1"):
     """Free the id by itself once the peer has closed."""

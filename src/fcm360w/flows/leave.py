@@ -20,10 +20,11 @@ class EndLine(Command[None], ref="1.2", form="exec"):
 
 
 def escape(policy: EscapePolicy, attempts: int = 1, staying: bool = False) -> Steps[Marker]:
-    """Guarded escapes until one is answered.  NO_CARRIER: the peer has closed; none: nothing was answered.
+    """Guarded escapes until one is answered.
 
-    Without an answer nobody knows where the module is, unless `staying`: then a stream goes on.  Each escape that was
-    not answered has gone to its peer as three bytes of payload.  CommandTimeout if bytes are stuck on the way.
+    NO_CARRIER: the peer has closed; READY, RDY: the module has restarted; none: nothing was answered, and nobody knows
+    where the module is, unless `staying`: then a stream goes on.  Each escape that was not answered has gone to its
+    peer as three bytes of payload.  CommandTimeout if bytes are stuck on the way.
     """
     for attempt in range(1, attempts + 1):
         while not (yield Silence(policy.before, policy.patience)):
@@ -35,7 +36,7 @@ def escape(policy: EscapePolicy, attempts: int = 1, staying: bool = False) -> St
 
 
 def leave(policy: EscapePolicy) -> Steps[bool]:
-    """Leave data mode.  True if the connection lives on, False if the peer had closed it.
+    """Leave data mode.  True if the connection lives on, False if the peer had closed it, or the module has restarted.
 
     CommandTimeout if bytes are stuck on the way, or no escape is confirmed.  After the last one a command is tried:
     the end may have come unnoticed.
@@ -57,7 +58,7 @@ def step_out(policy: EscapePolicy) -> Steps[bool]:
     marker = yield from escape(policy, policy.attempts, staying=True)
     if not marker:
         raise _unanswered(policy)
-    if marker is Marker.NO_CARRIER:
+    if marker is not Marker.OK:
         yield from end_line(policy)
     return marker is Marker.OK
 
@@ -67,7 +68,7 @@ def _unanswered(policy: EscapePolicy) -> CommandTimeout:
 
 
 def confirm(policy: EscapePolicy, back: Callable[[], Steps[bool]]) -> Steps[bool]:
-    """Whether a suspected NO CARRIER is the module's.  If not, the stream goes on.
+    """Whether a suspected NO CARRIER, or banner, is the module's.  If not, the stream goes on.
 
     The probe is the escape itself, since a command would be payload if the module still is in data mode: an OK says
     that it was, and `back` returns to it, unless the peer has closed meanwhile.
@@ -77,9 +78,9 @@ def confirm(policy: EscapePolicy, back: Callable[[], Steps[bool]]) -> Steps[bool
     marker: Marker = yield Guarded(policy)
     if marker is Marker.OK:
         return not (yield from back())
-    if marker is Marker.NO_CARRIER:
+    if marker:
         yield from end_line(policy)
-    return marker is Marker.NO_CARRIER
+    return bool(marker)
 
 
 def resume(connect_id: int, alone: bool = True) -> Steps[bool]:

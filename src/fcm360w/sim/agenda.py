@@ -25,9 +25,11 @@ class Agenda:
         """The time of the next action."""
         return self._planned[0][0] if self._planned else None
 
-    def due(self, now: float) -> list[Action]:
-        """Remove the actions whose time has come.  What they plan is for the next call, even if it is for now."""
-        found = []
-        while self._planned and self._planned[0][0] <= now:
-            found.append(heapq.heappop(self._planned)[2])
-        return found
+    def run(self, now: float) -> None:
+        """Carry out the actions whose time has come.
+
+        What they plan is for the next call, even if it is for now; so are the others if one of them raises.
+        """
+        last = next(self._order)
+        while self._planned and self._planned[0][0] <= now and self._planned[0][1] < last:
+            heapq.heappop(self._planned)[2]()

@@ -324,5 +324,4 @@ class MemoryNetwork:
     def tick(self, now: float) -> None:
         """Let time pass, and happen what was to happen until now."""
         self.now = max(self.now, now)
-        for action in self._agenda.due(now):
-            action()
+        self._agenda.run(now)

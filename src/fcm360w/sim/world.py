@@ -263,8 +263,7 @@ class World:
             raise UsageError("what a world calls back must not wait")
         self._turning = True
         try:
-            for action in self._agenda.due(self.now):
-                action()
+            self._agenda.run(self.now)
             if self.frozen:
                 self.network.tick(self.now)
                 return
