@@ -219,7 +219,7 @@ class Channel(Holder):
     def _overrun(self) -> Overrun:
         dropped, self.dropped = self.dropped, 0
         if not self.buffered:
-            return Overrun(f"{dropped} bytes were dropped: nobody read them; what is pushed unread has a bound")
+            return Overrun(f"{dropped} bytes were dropped: nobody read them; in buffer mode the module would keep them")
         limit, self._at_most = "up to " if self._at_most else "", False
         return Overrun(f"{limit}{dropped} bytes are missing here: a read was interrupted, or more came than is kept")
 
