@@ -6,7 +6,7 @@ import importlib
 import os
 import re
 import select
-import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -146,23 +146,32 @@ def test_a_missing_package_is_told_with_the_command_that_installs_it(monkeypatch
 # ---- a program at a pseudo-terminal ---------------------------------------------------------------------------------
 
 
+# Makes the terminal at stdin that of its session, so that Ctrl-C is a signal where no key is awaited.
+ENTRANCE = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "fcm360w", *sys.argv[1:]])
+"""
+
+
 class Program:
     """`fcm360w` as a child at a pseudo-terminal: types keys, waits for what it shows."""
 
     def __init__(self, *args: str, state: Path) -> None:
         import fcntl
-        import pty
         import struct
         import termios
 
         self.shown = bytearray()
         self._mark = 0
-        pid, self._end = pty.fork()
-        if pid == 0:
-            environment = {**ENVIRONMENT, "TERM": "xterm", "XDG_STATE_HOME": str(state)}
-            os.execve(sys.executable, [sys.executable, "-m", "fcm360w", *args], environment)
-        self.pid = pid
-        fcntl.ioctl(self._end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        self._end, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        environment = {**ENVIRONMENT, "TERM": "xterm", "XDG_STATE_HOME": str(state)}
+        command = [sys.executable, "-c", ENTRANCE, *args]
+        self._process = subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+        )
+        os.close(theirs)
 
     def type(self, keys: str) -> None:
         os.write(self._end, keys.encode())
@@ -179,6 +188,11 @@ class Program:
         before, self._mark = self._mark, found.end()
         return self.shown[before : found.end()].decode(errors="replace")
 
+    def ready(self) -> None:
+        """Wait for the next prompt: what is typed before it goes through the system's line editor."""
+        self.expect("OK")
+        self.expect("at>")
+
     def _read(self) -> bool:
         try:
             data = os.read(self._end, 65536)
@@ -193,26 +207,24 @@ class Program:
         end = time.monotonic() + PATIENCE
         while select.select([self._end], [], [], max(0.0, end - time.monotonic()))[0] and self._read():
             continue
-        _, status = os.waitpid(self.pid, 0)
-        self.pid = 0
-        return os.waitstatus_to_exitcode(status)
+        return self._process.wait(PATIENCE)
 
     def __enter__(self) -> Program:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+        self._process.kill()
+        self._process.wait()
         os.close(self._end)
 
 
 @pytest.fixture
-def twin() -> Iterator[tuple[str, Any]]:
+def twin(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any]]:
     """`fcm360w sim` as a program of its own, and its URL."""
     if sys.platform == "win32":
         pytest.skip("platform: no pseudo-terminals")
-    with start("sim", "--tcp", "127.0.0.1:0", "--ap", f"hall:{SECRET}", "--unpaced") as process:
+    more = getattr(request, "param", [])
+    with start("sim", "--tcp", "127.0.0.1:0", "--ap", f"hall:{SECRET}", "--unpaced", *more) as process:
         assert process.stdout
         try:
             yield process.stdout.readline().decode().strip(), process
@@ -235,7 +247,7 @@ def test_a_session(twin: tuple[str, Any], server: Peer, tmp_path: Path) -> None:
         program.expect("ION")
         program.type("\r")
         program.expect(r"\+QVERSION: FCM360WAAR01A01")
-        program.expect("OK")
+        program.ready()
 
         program.type("AT+QIOPEN=12")
         program.expect(r"\x1b\[[0-9;]*31[0-9;]*m✗ connect_id 12 is outside 0..11 \(manual 2.3.2\)")
@@ -251,7 +263,7 @@ def test_a_session(twin: tuple[str, Any], server: Peer, tmp_path: Path) -> None:
         program.expect("AT\\+QVER")  # the line is there again
         program.type("SION\r")
         program.expect(r"\+QVERSION: FCM360WAAR01A01")
-
+        program.ready()
         program.type(CTRL_D)
         assert program.exit_code() == 0
     assert SECRET not in (tmp_path / "fcm360w" / "at_history").read_text()
@@ -259,6 +271,7 @@ def test_a_session(twin: tuple[str, Any], server: Peer, tmp_path: Path) -> None:
 
 def test_data_mode_and_payload_in_a_session(twin: tuple[str, Any], server: Peer, tmp_path: Path) -> None:
     with Program("at", "-p", twin[0], state=tmp_path) as program:
+        program.expect("at>")
         program.type(JOIN)
         program.expect("GOT_IP")
         program.type(f"{opening(server, access=2)}\r")
@@ -276,15 +289,15 @@ def test_data_mode_and_payload_in_a_session(twin: tuple[str, Any], server: Peer,
         program.type("ld\r")
         assert client.wait_for(14) == b"hello\r\nworld\r\n"
         program.type(LEAVE)
-        program.expect("OK")
-        program.expect("at>")
+        program.ready()
 
         program.type("AT+QISEND=3,5\r")
         program.expect("payload>")
         program.type("123456")
         program.expect("1 bytes too many")
         program.type("\x7f\r")
-        program.expect("SEND OK")
+        program.expect("SEND ")
+        program.ready()
         assert client.wait_for(19)[14:] == b"12345"
 
         program.type("ATO\r")
@@ -301,6 +314,7 @@ def test_times_are_shown_on_demand(twin: tuple[str, Any], tmp_path: Path) -> Non
         program.expect("at>")
         program.type("AT+QVERSION\r")
         program.expect(r"\d\d:\d\d:\d\d\.\d{3} \+QVERSION: FCM360WAAR01A01")
+        program.ready()
         program.type(".quit\r")
         assert program.exit_code() == 0
 
@@ -311,6 +325,24 @@ def test_a_module_that_is_lost_ends_the_session(twin: tuple[str, Any], tmp_path:
         twin[1].kill()
         program.expect("fcm360w: ")
         assert program.exit_code() == Code.TRANSPORT
+
+
+@pytest.mark.parametrize("twin", [["--quirk", "slow_wifi", "-vv"]], indirect=True)
+def test_ctrl_c_cancels_what_is_waited_for(twin: tuple[str, Any], tmp_path: Path) -> None:
+    with Program("at", "-p", twin[0], state=tmp_path) as program:
+        program.expect("at>")
+        program.type("AT+QWSCAN\r")
+        while b"AT+QWSCAN" not in twin[1].stderr.readline():
+            continue
+        program.type(CTRL_C)
+        program.expect("-- interrupted")
+        program.expect(r"\+QWSCAN: ")  # the answer that nobody waits for any more
+        program.ready()
+        program.type("AT+QVERSION\r")
+        program.expect(r"\+QVERSION: FCM360WAAR01A01")
+        program.ready()
+        program.type(CTRL_D)
+        assert program.exit_code() == 0
 
 
 def test_json_is_for_programs(twin: tuple[str, Any], tmp_path: Path) -> None:

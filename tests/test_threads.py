@@ -718,3 +718,21 @@ def test_an_interrupt_leaves_the_module_usable() -> None:
         peer.on("AT+QISEND=4,0", answer("+QISEND: 4,0,0"))
         assert module.run(tcp.GetSent(4)) == tcp.Sent(4, 0, 0)
         module.close()
+
+
+def test_a_line_whose_writing_is_interrupted_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with wired() as (module, peer):
+        peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"))
+        peer.on("AT", OK, always=True)
+        write = module._port.raw.write
+
+        def interrupted(data: Any, timeout: float | None) -> int:
+            monkeypatch.setattr(module._port.raw, "write", write)
+            write(data, timeout)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(module._port.raw, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            module.run(system.GetVersion())
+        module.run(system.Attention())
+        assert peer.lines.count(b"AT+QVERSION") == 1

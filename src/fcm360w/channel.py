@@ -53,7 +53,8 @@ class Report(NamedTuple):
 
     @property
     def uncertain(self) -> int:
-        return self.sent - self.acknowledged if self.acknowledged is not None else 0
+        """Bytes of which nobody can say whether they arrived: all that was sent, if the module did not say."""
+        return self.sent - (self.acknowledged or 0)
 
 
 class Channel(Holder):

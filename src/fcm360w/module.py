@@ -313,9 +313,15 @@ class Module:
         return Turned(wrote, read)
 
     def _flush(self) -> None:
+        """Write what the link has to say.  Interrupted, nobody knows how much has gone, and nothing is to go twice."""
         link = self._link
-        if link.out:
+        if not link.out:
+            return
+        try:
             link.wrote(self._port.write(link.out, 0), self.clock())
+        except (KeyboardInterrupt, SystemExit):
+            link.out.clear()
+            raise
 
     def _write(self, data: memoryview) -> int:
         allowed = self._link.may_send(data)
