@@ -99,7 +99,7 @@ class Exchange(Pending):
     def begin(self, link: Link) -> None:
         command = self.command
         if link.state in STREAMING:
-            raise UsageError("a transparent stream is open: close it before other commands are run")
+            raise UsageError("a transparent stream is open: suspend or close it before other commands are run")
         self.text, body = command.line(), command.body()
         line = encode(self.text) + LINE_END
         if len(line) - len(LINE_END) > MAX_COMMAND:
@@ -366,8 +366,9 @@ class Escaping(Pending):
         link.lines(lines, now)
 
     def _stayed(self, link: Link, data: DataMode, now: float) -> None:
+        """An answer that could not be read for want of room may have come all the same."""
         data.watch.markers = ENDS
-        staying = self._streaming and not self.step.last
+        staying = self._streaming and not self.step.last and link.has_room
         link.move(Cause.STAYED if staying else Cause.UNANSWERED)
         if not staying:
             data.release()
