@@ -385,54 +385,6 @@ def test_the_log_of_the_wire_masks_secrets_and_steers_no_terminal() -> None:
         assert err.getvalue().endswith(b"< \\x1b[2J\\x07\n")
 
 
-# ---- lines from a pipe ----------------------------------------------------------------------------------------------
-
-
-def piped(*lines: str, options: tuple[str, ...] = ()) -> tuple[int, bytes, str]:
-    return run("at", "-p", "sim://", *options, data="".join(f"{line}\n" for line in lines).encode())
-
-
-def test_lines_from_a_pipe_are_run_until_one_is_refused() -> None:
-    code, out, err = piped("AT+QVERSION\r", "", ".help", "AT+QNO", "AT")
-    assert (code, out) == (Code.REFUSED, b"+QVERSION: FCM360WAAR01A01\nOK\nERROR\n")
-    assert ".quit" in err
-    assert err.endswith("fcm360w: AT+QNO: ERROR\n")
-
-
-def test_a_pipe_may_end_within_a_line_and_then_wait() -> None:
-    code, out, err = run("at", "-p", "sim://", "--wait", "0.5", data=f'AT\nAT+QSTAAPINFO="hall","{SECRET}"'.encode())
-    assert (code, err) == (0, "")
-    assert out == b'OK\nOK\n+QSTASTAT: "WLAN_CONNECTED"\n+QSTASTAT: "GOT_IP"\n'
-
-
-def test_answers_to_lines_from_a_pipe_as_json() -> None:
-    code, out, _ = piped("AT+QVERSION", options=("--json",))
-    assert code == 0
-    answer = {"command": "AT+QVERSION", "lines": ["+QVERSION: FCM360WAAR01A01"], "result": "OK"}
-    assert json.loads(out) == {"answers": [answer], "unasked": []}
-
-
-def test_payload_and_data_mode_from_a_pipe(joined: dict[str, str]) -> None:
-    echo = Echo()
-    with far_end(echo) as server:
-        host, _, port = server.removeprefix("tcp://").partition(":")
-        lines = [f'AT+QIOPEN=5,"TCP","{host}",{port}', "AT+QISEND=5,5", "hello", "AT+QISWTMD=5,2", "world", "+++"]
-        data = "".join(f"{line}\n" for line in [*lines, "AT+QICLOSE=5"]).encode()
-        code, out, err = run("at", "-p", joined["tcp"], data=data)
-    assert code == 0, err
-    assert echo.received == b"helloworld\r\n"
-    assert out.startswith(b"OK\n+QIOPEN: 5,0\nSEND OK\n")
-    assert out.endswith(b"OK\nOK\n")
-
-
-def test_a_batch_waits_for_the_line_that_ends_a_command(joined: dict[str, str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    code, out, err = run("at", "-p", joined["tcp"], f'AT+QIOPEN=5,"TCP","127.0.0.1",{port}', "AT")
-    assert (code, out) == (Code.REFUSED, b"OK\n+QIOPEN: 5,564\n")
-    assert "Socket connect failed (manual 2.3.2)" in err
-
-
 # ---- jobs -----------------------------------------------------------------------------------------------------------
 
 
