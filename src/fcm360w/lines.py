@@ -171,7 +171,12 @@ def _argument(field: Field, text: str, strict: bool, needed: bool) -> Argument:
     quoted = len(text) > 1 and text[0] == text[-1] == '"'
     if strict and quoted != field.quoted:
         return Argument(field, text, value, "must stand in quotes" if field.quoted else "must not stand in quotes")
-    return Argument(field, text, value, field.fault(value))
+    return Argument(field, text, value, field.fault(value) or (_misspelt(field, text, value) if strict else None))
+
+
+def _misspelt(field: Field, text: str, value: Any) -> str | None:
+    spelt = field.format(value)
+    return None if text == spelt else f"is written {spelt}, not {text}"
 
 
 def _unreadable(field: Field, text: str) -> str:
