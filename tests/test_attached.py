@@ -11,7 +11,7 @@ from fcm360w.aio import AsyncModule
 from fcm360w.commands import system, tcp
 from fcm360w.errors import CommandError, PeerClosed, ProtocolError, UsageError
 from scripted import CONNECT, NO_CARRIER, OK
-from wired import PATIENCE, QUICK, Peer, pair, wired
+from wired import HASTY, PATIENCE, QUICK, Peer, pair, wired
 
 SWITCH = tcp.SwitchMode(3, tcp.Access.TRANSPARENT)
 
@@ -67,7 +67,7 @@ def test_data_mode_can_be_entered_again() -> None:
 
 
 def test_the_end_of_the_connection_ends_it_and_nothing_is_asked() -> None:
-    with wired() as (module, peer):
+    with wired(policy=HASTY) as (module, peer):
         expect(peer)
         stream = module.attach(SWITCH)
         peer.raw = False

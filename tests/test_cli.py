@@ -215,7 +215,6 @@ def test_the_port_may_come_from_the_environment() -> None:
     ("arguments", "expected"),
     [
         (["frobnicate"], "No such command"),
-        (["at", "-p", "sim://"], "Missing argument"),
         (["at", "-p", "carrier://pigeon", "AT"], "no transport is called carrier://"),
         (["at", "-p", "sim://?colour=red", "AT"], "sim:// has no option colour; it has ap"),
         (["at", "-p", "sim://", "AT\r\nAT"], "is not a command line"),
@@ -308,7 +307,7 @@ def test_pieces_are_full_packets_of_a_tenth_of_a_second(baud: int | None, size: 
 def test_what_opens_a_prompt_or_data_mode_is_refused_before_anything_is_sent(line: str) -> None:
     result = invoke("at", "-p", "tcp://127.0.0.1:1", "AT", line)
     assert result.exit_code == Code.USAGE
-    assert "fcm360w send" in text(result)
+    assert "opens a prompt or data mode" in text(result)
 
 
 @pytest.mark.parametrize(
@@ -328,39 +327,16 @@ def test_other_commands_pass(line: str) -> None:
     typed.check(line)
 
 
-@pytest.mark.parametrize(
-    ("line", "shown"),
-    [
-        ('AT+QSTAAPINFO="hall","open sesame"', 'AT+QSTAAPINFO="hall","***"'),
-        ("at+qstaapinfo=hall,open,sesame", 'at+qstaapinfo=hall,"***","***"'),
-        ('AT+QSTAAPINFO="hall","open', "AT+QSTAAPINFO=***"),
-        ('AT+QNEWS="open sesame"', "AT+QNEWS=***"),
-        ('AT+QSTAAPINFO "hall","open sesame"', "AT+QSTAAPINFO***"),
-        ('AT+QSTAAPINFO?"hall","open sesame"', "AT+QSTAAPINFO***"),
-        ('AT+QSTAAPINFO:"hall","open sesame"', "AT+QSTAAPINFO***"),
-        ('AT+QSTAAPINFO="ha"ll","sec;ret12"', "AT+QSTAAPINFO=***;***"),
-        ("AT+QSTAAPINFO=hall,open;sesame", 'AT+QSTAAPINFO=hall,"***";***'),
-        ('AT "open sesame"', "AT ***"),
-        ("ATE0;+QVERSION;O", "ATE0;+QVERSION;O"),
-        ('AT+QVERSION;+QSTAAPINFO="hall","x;y"', 'AT+QVERSION;+QSTAAPINFO="hall","***"'),
-        ('AT+QGETIP="station"', 'AT+QGETIP="station"'),
-        ("AT+QISTATE?", "AT+QISTATE?"),
-        ("AT", "AT"),
-    ],
-)
-def test_secrets_of_typed_lines_are_masked(line: str, shown: str) -> None:
-    assert typed.masked(line) == shown
-
-
 def test_a_typed_line_has_the_time_that_the_manual_grants() -> None:
-    assert typed.patience("AT+QVERSION;+QIRD=0") == 5.0
-    assert typed.patience("AT+QNEWS=1") == typed.PATIENCE
+    assert typed.typed("AT+QVERSION;+QIRD=0", None, print).seconds == 5.0
+    assert typed.typed("AT+QNEWS=1", None, print).seconds == typed.PATIENCE
+    assert typed.typed("AT+QIRD=0", 0.5, print).seconds == 0.5
 
 
 def test_the_answer_of_a_typed_line_is_kept_byte_for_byte() -> None:
     heard: list[bytes] = []
     link = Link(0.0)
-    pending = link.begin(typed.typed("AT+QIRD=0,1500", None, heard))
+    pending = link.begin(typed.typed("AT+QIRD=0,1500", None, heard.append))
     link.receive(b"\r\n+QIRD: 9\r\n\r\nOK\r\n\xff\0!\r\n\r\n+QNEWS:x  y \xfe\r\n\r\nOK\r\n", 0.1)
     assert pending.done
     assert heard == [b"+QIRD: 9", b"\r\nOK\r\n\xff\0!", b"+QNEWS:x  y \xfe"]
@@ -407,54 +383,6 @@ def test_the_log_of_the_wire_masks_secrets_and_steers_no_terminal() -> None:
     with CliRunner().isolation() as (_, err, *_rest):
         handler.emit(record)
         assert err.getvalue().endswith(b"< \\x1b[2J\\x07\n")
-
-
-# ---- lines from a pipe ----------------------------------------------------------------------------------------------
-
-
-def piped(*lines: str, options: tuple[str, ...] = ()) -> tuple[int, bytes, str]:
-    return run("at", "-p", "sim://", *options, data="".join(f"{line}\n" for line in lines).encode())
-
-
-def test_lines_from_a_pipe_are_run_until_one_is_refused() -> None:
-    code, out, err = piped("AT+QVERSION\r", "", ".help", "AT+QNO", "AT")
-    assert (code, out) == (Code.REFUSED, b"+QVERSION: FCM360WAAR01A01\nOK\nERROR\n")
-    assert ".quit" in err
-    assert err.endswith("fcm360w: AT+QNO: ERROR\n")
-
-
-def test_a_pipe_may_end_within_a_line_and_then_wait() -> None:
-    code, out, err = run("at", "-p", "sim://", "--wait", "0.5", data=f'AT\nAT+QSTAAPINFO="hall","{SECRET}"'.encode())
-    assert (code, err) == (0, "")
-    assert out == b'OK\nOK\n+QSTASTAT: "WLAN_CONNECTED"\n+QSTASTAT: "GOT_IP"\n'
-
-
-def test_answers_to_lines_from_a_pipe_as_json() -> None:
-    code, out, _ = piped("AT+QVERSION", options=("--json",))
-    assert code == 0
-    answer = {"command": "AT+QVERSION", "lines": ["+QVERSION: FCM360WAAR01A01"], "result": "OK"}
-    assert json.loads(out) == {"answers": [answer], "unasked": []}
-
-
-def test_payload_and_data_mode_from_a_pipe(joined: dict[str, str]) -> None:
-    echo = Echo()
-    with far_end(echo) as server:
-        host, _, port = server.removeprefix("tcp://").partition(":")
-        lines = [f'AT+QIOPEN=5,"TCP","{host}",{port}', "AT+QISEND=5,5", "hello", "AT+QISWTMD=5,2", "world", "+++"]
-        data = "".join(f"{line}\n" for line in [*lines, "AT+QICLOSE=5"]).encode()
-        code, out, err = run("at", "-p", joined["tcp"], data=data)
-    assert code == 0, err
-    assert echo.received == b"helloworld\r\n"
-    assert out.startswith(b"OK\n+QIOPEN: 5,0\nSEND OK\n")
-    assert out.endswith(b"OK\nOK\n")
-
-
-def test_a_batch_waits_for_the_line_that_ends_a_command(joined: dict[str, str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    code, out, err = run("at", "-p", joined["tcp"], f'AT+QIOPEN=5,"TCP","127.0.0.1",{port}', "AT")
-    assert (code, out) == (Code.REFUSED, b"OK\n+QIOPEN: 5,564\n")
-    assert "Socket connect failed (manual 2.3.2)" in err
 
 
 # ---- jobs -----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -107,12 +108,15 @@ def test_datagrams_that_cannot_be_sent(data: bytes) -> None:
 def test_a_module_without_room_is_asked_again() -> None:
     world = World()
     socket = client(world)
-    for reply in (line("SEND FAIL"), line("SEND FAIL"), line("SEND OK")):
+    for reply in (*[line("SEND FAIL")] * 8, line("SEND OK")):
         world.on("AT+QISEND=0,5", PROMPT)
         world.on(b"hello", reply)
-    begin = world.now
     send(world, socket, b"hello")
-    assert world.now >= begin + 0.06
+    asked = [at for at, data in world.writes if data.startswith(b"AT+QISEND")]
+    pauses = [after - before for before, after in pairwise(asked)]
+    assert pauses == sorted(pauses)
+    assert 0.02 < pauses[0] < 0.1
+    assert 0.5 < pauses[-1] < 0.6
     assert socket.sent == 1
 
 

@@ -18,9 +18,10 @@ import pytest
 import fcm360w
 from fcm360w import aio, streams
 from fcm360w import module as module_py
-from fcm360w.aio import AsyncModule, AsyncStream
+from fcm360w.aio import AsyncModule
 from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
 from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, AsyncUdpSocket
+from fcm360w.aio_streams import AsyncStream
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import (
     CommandError,

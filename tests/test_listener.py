@@ -341,6 +341,18 @@ def test_the_line_that_follows_an_accept_may_come_late_or_not_at_all(after: floa
     assert listener.waiting == 0
 
 
+def test_a_line_that_never_followed_an_accept_is_not_waited_for_for_ever() -> None:
+    """The next client of that id is announced by a line alone: somebody has switched tcp/accept on again."""
+    world = World()
+    listener = listen(world, manual=True)
+    world.on("AT+QIACCEPT=0,1", answer('+QIACCEPT: 11,"10.0.0.9",51000'))
+    inherits(world, 11)
+    accept(world, listener)
+    world.on("AT+QIACCEPT=0,1", OK, (0.05, incoming(11, port=51001)))
+    inherits(world, 11)
+    assert accept(world, listener).peer[1] == 51001
+
+
 def test_a_deadline_of_a_manual_listener() -> None:
     world = World()
     listener = listen(world, manual=True)

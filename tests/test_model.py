@@ -401,4 +401,9 @@ class Sockets(RuleBasedStateMachine):
 
 
 TestSockets = Sockets.TestCase
-TestSockets.settings = settings(settings(), stateful_step_count=25, max_examples=1000, report_multiple_bugs=False)
+TestSockets.settings = settings(
+    settings(),
+    stateful_step_count=25,
+    max_examples=2 * settings().max_examples,
+    report_multiple_bugs=False,
+)

@@ -28,8 +28,9 @@ from fcm360w.errors import (
 from fcm360w.steps import EscapePolicy, Until
 
 if TYPE_CHECKING:
-    from fcm360w.aio import AsyncModule, AsyncStream, open_async
+    from fcm360w.aio import AsyncModule, open_async
     from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
+    from fcm360w.aio_streams import AsyncStream
     from fcm360w.datagrams import Datagram
     from fcm360w.flows.recover import Recovery, Rung
     from fcm360w.flows.wifi import WifiStatus
@@ -80,7 +81,7 @@ __all__ = [
 _WHERE = {
     "AsyncListener": "aio_sockets",
     "AsyncModule": "aio",
-    "AsyncStream": "aio",
+    "AsyncStream": "aio_streams",
     "AsyncUdpService": "aio_sockets",
     "AsyncUdpSocket": "aio_sockets",
     "Chunk": "inbox",

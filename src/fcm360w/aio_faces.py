@@ -32,7 +32,8 @@ from fcm360w.listener import ListenMode, open_listener
 from fcm360w.wire import Get, Set, Setting
 
 if TYPE_CHECKING:
-    from fcm360w.aio import AsyncModule, AsyncStream
+    from fcm360w.aio import AsyncModule
+    from fcm360w.aio_streams import AsyncStream
 
 S = TypeVar("S", bound=Setting)
 

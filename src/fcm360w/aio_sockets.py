@@ -13,7 +13,8 @@ from fcm360w.streams import flat
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from fcm360w.aio import AsyncModule, AsyncStream
+    from fcm360w.aio import AsyncModule
+    from fcm360w.aio_streams import AsyncStream
 
 
 class AsyncListener:

@@ -19,6 +19,8 @@ NO_ID = -1
 class Attached(Transparent):
     """Data mode and no more than that: what becomes of the socket, whose id nobody knows, is the caller's affair."""
 
+    closes = False
+
     @property
     def _alone(self) -> bool:
         return True

@@ -20,7 +20,7 @@ from fcm360w.commands.tcp import (
     Received,
     Sent,
 )
-from fcm360w.errors import CommandError, Overrun, PeerClosed, UsageError
+from fcm360w.errors import CommandError, FCM360WError, Overrun, PeerClosed, SocketLost, UsageError
 from fcm360w.events import Event
 from fcm360w.flows.sockets import close, explained, settle
 from fcm360w.holder import Holder
@@ -68,6 +68,7 @@ class Channel(Holder):
     received = 0
     dropped = 0
     transparent = False
+    closes = True  # the socket, with the stream
 
     def __init__(self, link: Link, connect_id: int, inbox: Inbox, buffered: bool, peer: tuple[str, int]) -> None:
         super().__init__(link, connect_id)
@@ -115,17 +116,17 @@ class Channel(Holder):
         yield from ()
 
     def close(self, seconds: float) -> Turns[Report]:
-        """Wait for the peer's acknowledgement, at most `seconds`, and free the socket.
-
-        SocketLost if the module had dropped it, bytes may have been lost with it, and no call has said so.
-        """
-        report = yield from self._close(seconds)
-        if self.lost and self.sent and not self._confessed:
-            self.check()
-        return report
-
-    def _close(self, seconds: float) -> Turns[Report]:
+        """Wait for the peer's acknowledgement, at most `seconds`, and free the socket."""
         return (yield from perform(self.link, self._finish(seconds)))
+
+    def passed_over(self) -> FCM360WError | None:
+        """What somebody must be told who never looks at the report: bytes that may not have arrived."""
+        if self.lost and self.sent and not self._confessed:
+            return SocketLost(self.lost)
+        report = self.report
+        if report and report.uncertain and self.closes:
+            return PeerClosed(report.sent, report.acknowledged, report.uncertain)
+        return None
 
     # ---- what the module says of the socket
 

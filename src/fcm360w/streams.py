@@ -214,11 +214,11 @@ class Stream:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        """Close.  PeerClosed if some of what was sent was not acknowledged."""
+        """Close.  PeerClosed, or SocketLost, if some of what was sent was not acknowledged and no call has said so."""
         if error is None:
-            report = self.close()
-            if report.uncertain:
-                raise PeerClosed(report.sent, report.acknowledged, report.uncertain)
+            self.close()
+            if missed := self._channel.passed_over():
+                raise missed
             return
         try:
             self.close()

@@ -214,7 +214,7 @@ class Transparent(Channel):
         if not self.ended:
             self.link.check()
 
-    def _close(self, seconds: float) -> Turns[Report]:
+    def close(self, seconds: float) -> Turns[Report]:
         return (yield from self._undisturbed(self._closed(seconds)))
 
     def _closed(self, seconds: float) -> Steps[Report]:
