@@ -219,6 +219,14 @@ def test_a_forgiving_one_asks_again_for_a_payload(module: Module, server: Peer) 
     ]
 
 
+def test_hexadecimal_payload_is_framed_as_the_module_counts_it(module: Module, server: Peer) -> None:
+    talk = Talk(module)
+    until = talk.transcript.until
+    send = lambda: server.next().send(b"OK")  # noqa: E731
+    lines = ('AT+QICFG="dataformat",1,1', opening(server, access=1), send, until(b"4F4B\n"), "AT+QISEND=3,4", "6869")
+    assert talk(*lines).endswith(b'+QIURC: "recv",3,2\n4F4B\nSEND OK\n')
+
+
 # ---- data mode
 
 
@@ -302,6 +310,7 @@ def test_help_names_what_can_be_typed(module: Module) -> None:
     ("row", "texts"),
     [
         (tcp.Closed(3), [b'+QIURC: "closed",3']),
+        (tcp.Closed(3).saying("+QIURC:closed,3"), [b"+QIURC:closed,3"]),
         (tcp.Closed(99), [b"Closed(connect_id=99)"]),
         (tcp.Received(3, b"\xff"), [b'+QIURC: "recv",3,1', b"\xff"]),
         (tcp.Received(3), [b'+QIURC: "recv",3']),

@@ -78,6 +78,7 @@ def test_an_option_is_asked_for_or_set() -> None:
         ("+QISTATE=1,", ["nothing follows the last comma"]),
         ("+QISTATE=1,2,3", ["too many parameters: 3, at most 1"]),
         ('+QISTATE="1"', ["connect_id must not stand in quotes"]),
+        ("+QISTATE=03", ["connect_id is written 3, not 03"]),
         ("+QISTATE=one", ["connect_id one is no number: 0..11"]),
         ("+QICLOSE=1,", ["nothing follows the last comma"]),
         ("+QISWTMD=1", ["access_mode is missing: 0, 1, 2"]),

@@ -19,7 +19,7 @@ from fcm360w.pending import MARGIN
 from fcm360w.states import State
 from fcm360w.steps import Pause, Until, Within, until
 from fcm360w.turns import perform
-from fcm360w.wire import Ask, Get, Set
+from fcm360w.wire import Ask, Get, Reply, Set
 from scripted import (
     CONNECT,
     ERROR,
@@ -396,6 +396,16 @@ LINES = [
     ("hello", Unparsed("hello")),
     ("OK", Unparsed("OK")),
 ]
+
+
+@pytest.mark.parametrize(("text", "row"), [each for each in LINES if not isinstance(each[1], Unparsed)])
+def test_an_unsolicited_line_is_kept_as_it_came(text: str, row: Reply) -> None:
+    world = World()
+    world.say(line(text))
+    world.wait(1.0)
+    (event,) = world.events()
+    assert (event, event.said) == (row, text)
+    assert "said" not in repr(event)
 
 
 @pytest.mark.parametrize(("text", "row"), LINES, ids=[text for text, _ in LINES])

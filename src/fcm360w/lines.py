@@ -171,7 +171,12 @@ def _argument(field: Field, text: str, strict: bool, needed: bool) -> Argument:
     quoted = len(text) > 1 and text[0] == text[-1] == '"'
     if strict and quoted != field.quoted:
         return Argument(field, text, value, "must stand in quotes" if field.quoted else "must not stand in quotes")
-    return Argument(field, text, value, field.fault(value))
+    return Argument(field, text, value, field.fault(value) or (_misspelt(field, text, value) if strict else None))
+
+
+def _misspelt(field: Field, text: str, value: Any) -> str | None:
+    spelt = field.format(value)
+    return None if text == spelt else f"is written {spelt}, not {text}"
 
 
 def _unreadable(field: Field, text: str) -> str:
@@ -264,6 +269,11 @@ def piece(text: str) -> Piece:
 def pieces(text: str) -> list[Piece]:
     """The commands of a line."""
     return [piece(part) for part in PIECES.findall(text[2:])]
+
+
+def restarts(text: str) -> bool:
+    """Whether a line makes the module restart, which answers nothing until it has."""
+    return any(piece.name.strip().upper() == "+QRST" and not piece.sign for piece in pieces(text))
 
 
 def masked(text: str) -> str:

@@ -334,7 +334,7 @@ class Link:
         name, _, rest = text.partition(":")
         row = commands.urc(name, rest.partition(",")[0].strip(' "'))
         try:
-            reply = row.read(rest.strip(" "), data) if row else None
+            reply = row.read(rest.strip(" "), data).saying(text) if row else None
         except ParseError:
             reply = None
         if reply is None:

@@ -13,7 +13,7 @@ from fcm360w.escape import ENDS, RESTARTED, Marker, Verdict
 from fcm360w.events import Event
 from fcm360w.parameters import ParseError, encode
 from fcm360w.states import STREAMING, Cause, State
-from fcm360w.steps import EscapePolicy, Foreign, Guarded, Pause, Rate, Silence, StartRate, Tell, Until, Within
+from fcm360w.steps import EscapePolicy, Foreign, Guarded, Heard, Pause, Rate, Silence, StartRate, Tell, Until, Within
 from fcm360w.wire import Command, Reply
 
 if TYPE_CHECKING:
@@ -263,10 +263,10 @@ class Pausing(Pending):
 
 
 class Counted(Pending):
-    """Foreign: takes no time."""
+    """Foreign and Heard: take no time."""
 
     def begin(self, link: Link) -> None:
-        self.finish(link, link.foreign)
+        self.finish(link, link.received if isinstance(self.step, Heard) else link.foreign)
 
 
 class Tuning(Pending):
@@ -386,6 +386,7 @@ KINDS: dict[type, type[Pending]] = {
     Until: Waiting,
     Pause: Pausing,
     Foreign: Counted,
+    Heard: Counted,
     Rate: Tuning,
     StartRate: TuningBack,
     Tell: Telling,

@@ -176,7 +176,17 @@ def _brief(value: object) -> str:
 
 
 class Reply(Row):
-    """A line of the module, ``+NAME: ...``, solicited or not."""
+    """A line of the module, ``+NAME: ...``, solicited or not.
+
+    `said` is the line itself, as it came, if it came unasked; firmware words some lines otherwise than the manual.
+    """
+
+    said: ClassVar[str] = ""
+
+    def saying(self, text: str) -> Self:
+        """This row, with the line that it was read from."""
+        object.__setattr__(self, "said", text)
+        return self
 
     @classmethod
     def read(cls, text: str, data: bytes | None = None) -> Self:

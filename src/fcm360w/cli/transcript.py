@@ -48,7 +48,7 @@ def said(row: Reply) -> list[bytes]:
     field = row.payload_field()
     data = getattr(row, field.name) if field else None
     try:
-        return [encode(row.line()), *filter(None, [data])]
+        return [encode(row.said or row.line()), *filter(None, [data])]
     except UsageError:  # a value that the manual does not allow: the module said it all the same
         return [repr(row).encode()]
 

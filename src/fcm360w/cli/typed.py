@@ -74,6 +74,12 @@ class Typed(Command[str], form="exec"):
             self.heard(data)
         return Unparsed(text)
 
+    def doubles(self) -> bool | None:
+        return next((held for command in self.commands if (held := command.doubles()) is not None), None)
+
+    def doubles_sent(self) -> bool | None:
+        return next((held for command in self.commands if (held := command.doubles_sent()) is not None), None)
+
     def finish(self, replies: Sequence[Reply], final: str) -> str:
         return final
 
