@@ -165,6 +165,8 @@ class Sockets(RuleBasedStateMachine):
             assert played.over or played.closing, "nobody has closed it"
             played.reported = True
             played.check_report()
+        except UsageError:
+            assert played.closing, "nobody has begun to close it"
 
     # ---- what a user does
 
@@ -224,7 +226,7 @@ class Sockets(RuleBasedStateMachine):
             with self.interruptible():
                 self.receive_some(played)
             return
-        assert played.broken or played.told == played.got
+        assert played.broken or played.closing or played.told == played.got
 
     def receive_some(self, played: Played) -> None:
         try:
