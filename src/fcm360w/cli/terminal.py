@@ -79,9 +79,10 @@ class Terminal:
     def _interrupt(self, app: Any) -> None:
         if not app.is_running or app.is_done:
             return
+        ended = self._wanted.kind is Input.DATA and not self.conversation.stream
         if self.conversation.lost:
             app.exit(exception=self.conversation.lost)
-        elif self._wanted.kind is Input.DATA and not app.current_buffer.text:
+        elif ended and not app.current_buffer.text:
             app.exit(result="")
         else:
             app.invalidate()
