@@ -568,6 +568,33 @@ def test_a_module_that_does_not_answer() -> None:
 
 
 @pytest.mark.driver
+def test_a_module_that_says_nothing_at_all() -> None:
+    with far_end(silent) as url:
+        code, out, err = run("at", "-p", f"{url}?baud=115200", "AT")
+    assert (code, out) == (Code.TIMEOUT, b"")
+    assert err == "fcm360w: the module does not answer AT: check wiring, baud rate and power\n"
+
+
+def test_a_line_that_restarts_the_module_is_followed_by_its_banner() -> None:
+    result = invoke("at", "-p", "sim://", "AT+QRST", "AT+QVERSION")
+    assert result.exit_code == 0
+    assert result.output == "OK\nready\n+QVERSION: FCM360WAAR01A01\nOK\n"
+
+
+def test_the_twin_logs_the_wire_with_secrets_masked() -> None:
+    with start("sim", "-v", "--unpaced", "--tcp", "127.0.0.1:0") as process:
+        assert process.stdout
+        assert process.stderr
+        url = process.stdout.readline().decode().strip()
+        code, _, _ = run("at", "-p", url, "ATE1", 'AT+QSTAAPINFO="hall","open sesame"')
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=PATIENCE)
+    assert code == 0
+    assert b'twin < AT+QSTAAPINFO="hall","***"' in err
+    assert b"twin > OK" in err
+    assert b"open sesame" not in err
+
+
 def test_a_server_that_says_nothing(joined: dict[str, str], tmp_path: Path) -> None:
     arguments = ["--out", str(tmp_path / "data"), "--mode", "push", "--timeout", "0.1"]
     with far_end(silent) as server:

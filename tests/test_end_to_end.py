@@ -35,7 +35,7 @@ from peers import Peer
 pytestmark = pytest.mark.driver
 
 GUARD = 0.3
-POLICY = fcm360w.EscapePolicy(guard_before=GUARD, guard_after=GUARD, slack=0.1, patience=1.0)
+POLICY = fcm360w.EscapePolicy(guard_before=GUARD, guard_after=GUARD, slack=0.1)
 DIALECT = spoken.dialect(guard=GUARD)
 SLOWNESS = 1000 if DIALECT.response_delay else 1  # by which what takes a command each is cut
 MODES: tuple[Mode, ...] = ("transparent", "push", "buffer")
@@ -329,6 +329,7 @@ def test_a_server_that_does_not_read_cannot_be_left_but_nothing_is_added_to_its_
     quick: fcm360w.Module,
 ) -> None:
     """Bytes stuck on the way: an escape behind them would be payload, so none is sent; later the stream can be left."""
+    quick._link.policy = POLICY._replace(patience=1.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stream = quick.stream("127.0.0.1", listener.getsockname()[1])

@@ -13,6 +13,7 @@ from fcm360w.errors import (
     CommandTimeout,
     FCM360WError,
     GivenUp,
+    NoAnswer,
     PeerClosed,
     ProtocolError,
     SendTimeout,
@@ -27,6 +28,7 @@ RESET = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
 SAMPLES: list[tuple[FCM360WError, str]] = [
     (UsageError("no such option"), "no such option"),
     (ProtocolError("+QIRD without a length"), "+QIRD without a length"),
+    (NoAnswer("the module does not answer AT"), "the module does not answer AT"),
     (CommandError("AT+QIOPEN=0"), "AT+QIOPEN=0: ERROR"),
     (
         CommandError("AT+QHTTPGET=60", "+CME ERROR: 706", 706, "HTTP(S) no network", "2.6.3"),

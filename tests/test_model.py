@@ -400,10 +400,10 @@ class Sockets(RuleBasedStateMachine):
         self.bytes_are_whole()
 
 
-TestSockets = Sockets.TestCase
+TestSockets = pytest.mark.timeout(600)(Sockets.TestCase)
 TestSockets.settings = settings(
     settings(),
     stateful_step_count=25,
-    max_examples=2 * settings().max_examples,
+    max_examples=settings().max_examples,
     report_multiple_bugs=False,
 )

@@ -17,7 +17,7 @@ from fcm360w.flows.recover import INPUT_LIMIT, Recovery, Rung
 from fcm360w.sim.dialect import MANUAL
 from fcm360w.states import TABLE, State
 from fcm360w.steps import EscapePolicy, Pause, Until, Within
-from fcm360w.turns import Turns, perform, recovered
+from fcm360w.turns import Turns, perform, recovered, woken
 from fcm360w.wire import Set
 from scripted import NO_CARRIER, OK, Driver, World, answer, line
 from twinned import TwinWorld
@@ -286,6 +286,19 @@ def test_a_recovery_can_be_read() -> None:
         found.filled = 0  # type: ignore[misc]
 
 
+def test_a_module_that_may_be_in_data_mode_is_not_asked_first() -> None:
+    """A question would go to the peer."""
+    world = TwinWorld()
+    world.bench.network.outcome = None
+    with pytest.raises(CommandTimeout):
+        world.run(Within(CONNECTING.replace(access_mode=Access.TRANSPARENT), 0.5))
+    world.bench.network.outcome = SocketCode.SUCCESS
+    world.wait(0.1)  # it connects
+    world.wait(2.0)
+    assert ladder(world) == Recovery((ESCAPED,), data_mode=True)
+    assert not world.peer_got()
+
+
 # ---- a payload that is owed
 
 
@@ -439,6 +452,16 @@ def test_a_transparent_stream_goes_on_afterwards() -> None:
     world.send(stream, b"after")
     assert world.drive(stream.close(1.0)).acknowledged == len(b"beforeafter")
     assert world.peer_got() == b"beforeafter"
+
+
+def test_a_module_that_is_woken_tells_the_streams_whose_sockets_it_closes() -> None:
+    world = TwinWorld()
+    streams = [world.open("push"), world.open("buffer")]
+    world.drive(woken(world.link))
+    for stream in streams:
+        with pytest.raises(SocketLost, match="woken"):
+            world.receive(stream, 1)
+    world.check_idle()
 
 
 def test_a_restart_ends_every_stream() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fcm360w.attached import attach
 from fcm360w.channel import Report
 from fcm360w.commands import system, tcp
 from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, TransportLost, UsageError
@@ -307,6 +308,30 @@ def test_another_transparent_stream_in_between() -> None:
     del waiting
 
 
+def test_an_attached_stream_returns_by_ato_and_reads_nothing_else() -> None:
+    world = TwinWorld()
+    world.open("push")
+    other = opened(world)
+    world.drive(other.suspend())
+    other.detach()
+    stream = world.drive(attach(world.link, tcp.Resume()))
+    world.drive(stream.suspend())
+    version(world)
+    world.drive(stream.resume())
+    assert world.sent.endswith(b"ATO\r\n")
+    world.drive(stream.suspend())
+    world.arrives(b"left in the module")
+    world.ends()
+    world.wait(1.0)
+    world.bench.host(b"AT+QICLOSE=0\r")
+    world.drive(stream.resume())
+    with pytest.raises(PeerClosed):
+        receive(world, stream)
+    assert b"QIRD" not in world.sent
+    with pytest.raises(UsageError, match="not known"):
+        world.drive(stream.verify())
+
+
 # ---- senders and receivers
 
 
@@ -471,6 +496,52 @@ def test_it_does_not_return() -> None:
         with pytest.raises(PeerClosed):
             receive(world, stream)
     assert world.sent.startswith(b"+++")  # a question would have gone to the peer
+
+
+def test_the_peer_closes_just_before_the_module_returns_to_data_mode() -> None:
+    """CONNECT says that the rest, and the end, come in-band."""
+    world = World()
+    stream = transparent(world)
+    steps_out(world)
+    world.drive(stream.suspend())
+    world.on("ATO", CLOSED + CONNECT + b"rest" + NO_CARRIER)
+    world.drive(stream.resume())
+    world.on("", ERROR)
+    world.on("AT+QISEND=0,0", answer("+QISEND: 0,0,0"))
+    world.on("AT+QICLOSE=0,1", OK)
+    assert receive(world, stream) == b"rest"
+    with pytest.raises(PeerClosed):
+        receive(world, stream)
+    assert b"QIRD" not in world.sent
+
+
+def test_much_payload_before_the_answer_is_kept_though_nobody_reads() -> None:
+    """Over a network megabytes may be on their way, and the module's OK is the last of them."""
+    world = World()
+    stream = transparent(world)
+    piece = bytes(65536)
+    world.on(b"+++", *((0.1, piece) for _ in range(100)), (GUARD + 0.02, OK))
+    world.drive(stream.suspend())
+    world.on("ATO", CONNECT)
+    world.drive(stream.resume())
+    assert receive_exactly(world, stream, 100 * len(piece), 1 << 20) == bytes(100 * len(piece))
+
+
+def test_more_payload_than_is_kept_hides_the_answer_and_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have come: to go on as if the module were in data mode would make commands of payload."""
+    monkeypatch.setattr("fcm360w.link.LEAVING_INBOX", 100_000)
+    world = World()
+    stream = transparent(world)
+    world.on(b"+++", *((0.1, bytes(65536)) for _ in range(3)), (GUARD + 0.02, OK))
+    world.drive(stream.suspend())
+    assert world.link.state is State.COMMAND
+    world.drive(stream.resume())
+    assert receive_exactly(world, stream, 131_072, 1 << 20) == bytes(131_072)
+    world.on("AT+QISEND=0,0", answer("+QISEND: 0,0,0"))
+    world.on("AT+QICLOSE=0,1", OK)
+    with pytest.raises(PeerClosed):
+        receive(world, stream)
+    assert b"ATO" not in world.sent
 
 
 def test_a_command_times_out_meanwhile() -> None:

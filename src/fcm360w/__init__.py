@@ -15,6 +15,7 @@ from fcm360w.errors import (
     CommandTimeout,
     FCM360WError,
     GivenUp,
+    NoAnswer,
     Overrun,
     PeerClosed,
     ProtocolError,
@@ -32,9 +33,12 @@ if TYPE_CHECKING:
     from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
     from fcm360w.aio_streams import AsyncStream
     from fcm360w.datagrams import Datagram
+    from fcm360w.flows.recover import Recovery, Rung
     from fcm360w.flows.wifi import WifiStatus
+    from fcm360w.inbox import Chunk
     from fcm360w.module import Module, open
     from fcm360w.sockets import Listener, UdpService, UdpSocket
+    from fcm360w.stats import Stats
     from fcm360w.streams import Stream
 
 __version__ = "0.1.0"
@@ -45,6 +49,7 @@ __all__ = [
     "AsyncStream",
     "AsyncUdpService",
     "AsyncUdpSocket",
+    "Chunk",
     "CommandError",
     "CommandTimeout",
     "Datagram",
@@ -53,11 +58,15 @@ __all__ = [
     "GivenUp",
     "Listener",
     "Module",
+    "NoAnswer",
     "Overrun",
     "PeerClosed",
     "ProtocolError",
+    "Recovery",
+    "Rung",
     "SendTimeout",
     "SocketLost",
+    "Stats",
     "Stream",
     "TransportError",
     "TransportLost",
@@ -77,9 +86,13 @@ _WHERE = {
     "AsyncStream": "aio_streams",
     "AsyncUdpService": "aio_sockets",
     "AsyncUdpSocket": "aio_sockets",
+    "Chunk": "inbox",
     "Datagram": "datagrams",
     "Listener": "sockets",
     "Module": "module",
+    "Recovery": "flows.recover",
+    "Rung": "flows.recover",
+    "Stats": "stats",
     "Stream": "streams",
     "UdpService": "sockets",
     "UdpSocket": "sockets",

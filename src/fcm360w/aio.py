@@ -23,7 +23,7 @@ from fcm360w.ports import OpenPort, Port, open_port
 from fcm360w.stats import Stats, snapshot
 from fcm360w.steps import EscapePolicy
 from fcm360w.threads import IDLE_SLICE
-from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered, wait
+from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered, wait, woken
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class AsyncModule:
 
     async def wake(self) -> start.Found:
         """As Module.wake."""
-        self.found = await self.drive(perform(self._link, start.wake(self._link.policy), trusting=True))
+        self.found = await self.drive(woken(self._link))
         if self._link.baud is None:
             self._link.pace(await self.drive(perform(self._link, start.rate(), trusting=True)))
         return self.found

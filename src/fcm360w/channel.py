@@ -176,9 +176,10 @@ class Channel(Holder):
     def _arrival(self, buffer: memoryview, deadline: float | None) -> Turns[int]:
         """Wait until bytes are in the inbox, which is 0, or so many in the buffer."""
         while not self.inbox:
-            yield from self._settle(deadline)
-            if self.inbox:
-                break
+            if self._doubtful:
+                yield from self._settle(deadline)
+                if self.inbox:
+                    break
             if self.dropped:
                 raise self._overrun()
             if self.lost or not self.ended:
@@ -195,8 +196,13 @@ class Channel(Holder):
                     raise TimeoutError("receiving timed out")
         return 0
 
+    @property
+    def _doubtful(self) -> bool:
+        """Whether it must be found out first if the stream goes on."""
+        return False
+
     def _settle(self, deadline: float | None) -> Turns[None]:
-        """If there is doubt whether the stream goes on, find out."""
+        """Find it out."""
         yield from ()
 
     def _direct(self, buffer: memoryview) -> memoryview | None:
@@ -221,7 +227,7 @@ class Channel(Holder):
     def _overrun(self) -> Overrun:
         dropped, self.dropped = self.dropped, 0
         if not self.buffered:
-            return Overrun(f"{dropped} bytes were dropped: nobody read them; what is pushed unread has a bound")
+            return Overrun(f"{dropped} bytes were dropped: nobody read them; in buffer mode the module would keep them")
         limit, self._at_most = "up to " if self._at_most else "", False
         return Overrun(f"{limit}{dropped} bytes are missing here: a read was interrupted, or more came than is kept")
 

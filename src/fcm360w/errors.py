@@ -3,6 +3,7 @@
     FCM360WError
     ├── UsageError            also ValueError: the caller asked for what cannot be
     ├── ProtocolError         the bytes on the wire made no sense
+    │   └── NoAnswer              also TimeoutError: there were none
     ├── CommandError          the module said no
     ├── CommandTimeout        also TimeoutError: the module said nothing
     │   └── GivenUp               before its time was over, since somebody recovered the module
@@ -26,6 +27,7 @@ __all__ = [
     "CommandTimeout",
     "FCM360WError",
     "GivenUp",
+    "NoAnswer",
     "Overrun",
     "PeerClosed",
     "ProtocolError",
@@ -58,6 +60,10 @@ class CoreUnavailable(UsageError, ImportError):
 
 class ProtocolError(FCM360WError):
     """The wire made no sense: not what the manual allows at this point."""
+
+
+class NoAnswer(ProtocolError, TimeoutError):
+    """Nothing at all comes from where the module should be."""
 
 
 class CommandError(FCM360WError):

@@ -11,19 +11,17 @@ from fcm360w.stats import Mark
 ARRIVALS = 1024
 
 # Bytes that may wait.  In transparent mode the port is not read while so many do, so that none is lost; pushed ones
-# beyond it are dropped.
+# beyond it are dropped.  The answer to an escape comes behind all that is on its way, which over a network is a lot.
 INBOX = 1 << 20
+LEAVING_INBOX = 16 << 20
 PUSH_INBOX = 4 << 20
 Buffer = bytes | bytearray | memoryview
 
 
 def marks() -> dict[str, Mark]:
-    """How full the buffers of a link's streams may be, and have been.
-
-    An answer that is looked for behind the payload may take an inbox of transparent mode to twice its bound.
-    """
+    """How full the buffers of a link's streams may be, and have been."""
     return {
-        "transparent_inbox": Mark(2 * INBOX),
+        "transparent_inbox": Mark(LEAVING_INBOX),
         "commanded_inbox": Mark(PUSH_INBOX),
         "withheld": Mark(2 * INBOX),
     }

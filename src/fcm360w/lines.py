@@ -271,6 +271,11 @@ def pieces(text: str) -> list[Piece]:
     return [piece(part) for part in PIECES.findall(text[2:])]
 
 
+def restarts(text: str) -> bool:
+    """Whether a line makes the module restart, which answers nothing until it has."""
+    return any(piece.name.strip().upper() == "+QRST" and not piece.sign for piece in pieces(text))
+
+
 def masked(text: str) -> str:
     """A line without its secrets."""
     return text[:2] + ";".join(piece.masked() for piece in pieces(text))

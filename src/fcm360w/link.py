@@ -17,7 +17,7 @@ from fcm360w.datamode import DataMode
 from fcm360w.errors import TransportLost, UsageError
 from fcm360w.events import Event, EventQueue, Lost, Overlong, Stray, Unparsed
 from fcm360w.framer import NO_RULE, Framer, Kind
-from fcm360w.inbox import INBOX, Buffer, marks
+from fcm360w.inbox import INBOX, LEAVING_INBOX, Buffer, marks
 from fcm360w.parameters import ParseError, decode
 from fcm360w.pending import Exchange, Pending, pending
 from fcm360w.states import IDLE, STREAMING, TABLE, Cause, State
@@ -228,7 +228,7 @@ class Link:
 
         There is more room while something has to be found out, since the answer comes behind the payload.
         """
-        limit = INBOX if self.state is State.DATA else 2 * INBOX
+        limit = INBOX if self.state is State.DATA else LEAVING_INBOX
         return self.data is None or len(self.data.inbox) < limit
 
     def receive_in_place(self, data: memoryview, now: float) -> int:

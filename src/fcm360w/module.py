@@ -23,7 +23,7 @@ from fcm360w.stats import Stats, snapshot
 from fcm360w.steps import EscapePolicy
 from fcm360w.streams import Stream
 from fcm360w.threads import Waiters, Waiting, writable
-from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, recovered, wait
+from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, recovered, wait, woken
 from fcm360w.wire import Command, Flow, Reply
 
 R = TypeVar("R")
@@ -150,7 +150,7 @@ class Module:
 
     def wake(self) -> start.Found:
         """Bring the module to command mode, echo off, no socket open; what had to be done is also in `found`."""
-        self.found = self.drive(perform(self._link, start.wake(self._link.policy), trusting=True))
+        self.found = self.drive(woken(self._link))
         if self._link.baud is None:
             self._link.pace(self.drive(perform(self._link, start.rate(), trusting=True)))
         return self.found

@@ -13,7 +13,7 @@ from fcm360w.escape import ENDS, RESTARTED, Marker, Verdict
 from fcm360w.events import Event
 from fcm360w.parameters import ParseError, encode
 from fcm360w.states import STREAMING, Cause, State
-from fcm360w.steps import EscapePolicy, Foreign, Guarded, Pause, Rate, Silence, StartRate, Tell, Until, Within
+from fcm360w.steps import EscapePolicy, Foreign, Guarded, Heard, Pause, Rate, Silence, StartRate, Tell, Until, Within
 from fcm360w.wire import Command, Reply
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Exchange(Pending):
     def begin(self, link: Link) -> None:
         command = self.command
         if link.state in STREAMING:
-            raise UsageError("a transparent stream is open: close it before other commands are run")
+            raise UsageError("a transparent stream is open: suspend or close it before other commands are run")
         self.text, body = command.line(), command.body()
         line = encode(self.text) + LINE_END
         if len(line) - len(LINE_END) > MAX_COMMAND:
@@ -263,10 +263,10 @@ class Pausing(Pending):
 
 
 class Counted(Pending):
-    """Foreign: takes no time."""
+    """Foreign and Heard: take no time."""
 
     def begin(self, link: Link) -> None:
-        self.finish(link, link.foreign)
+        self.finish(link, link.received if isinstance(self.step, Heard) else link.foreign)
 
 
 class Tuning(Pending):
@@ -366,8 +366,9 @@ class Escaping(Pending):
         link.lines(lines, now)
 
     def _stayed(self, link: Link, data: DataMode, now: float) -> None:
+        """An answer that could not be read for want of room may have come all the same."""
         data.watch.markers = ENDS
-        staying = self._streaming and not self.step.last
+        staying = self._streaming and not self.step.last and link.has_room
         link.move(Cause.STAYED if staying else Cause.UNANSWERED)
         if not staying:
             data.release()
@@ -385,6 +386,7 @@ KINDS: dict[type, type[Pending]] = {
     Until: Waiting,
     Pause: Pausing,
     Foreign: Counted,
+    Heard: Counted,
     Rate: Tuning,
     StartRate: TuningBack,
     Tell: Telling,

@@ -80,6 +80,10 @@ class Pause(NamedTuple):
     seconds: float
 
 
+class Heard(NamedTuple):
+    """How many bytes have come from the module so far."""
+
+
 class Foreign(NamedTuple):
     """How much has come that no module says: lines that belong to nothing, payload that belongs to nobody."""
 

@@ -73,7 +73,8 @@ class Transparent(Channel):
         size = len(data)
         while data:
             try:
-                yield from self._settle(deadline)
+                if self._doubtful:
+                    yield from self._settle(deadline)
             except QueueTimeout as error:
                 raise SendTimeout(size - len(data)) from error
             if self.ended:
@@ -96,14 +97,15 @@ class Transparent(Channel):
     @property
     def _doubtful(self) -> bool:
         """NO CARRIER was seen and silence has followed, or data mode was left and whoever did so was interrupted."""
-        if self.ended or self._shut or self._holds or self.link.error:
+        here, state = self._here, self.link.state
+        if (here and state is State.DATA) or self.ended or self._shut or self._holds or self.link.error:
             return False
-        silent = self.link.state is State.SUSPECT and self.data.watch.verdict is Verdict.SILENT
-        return silent or self.link.state is State.LEAVING or not self._here
+        silent = state is State.SUSPECT and self.data.watch.verdict is Verdict.SILENT
+        return silent or state is State.LEAVING or not here
 
     def _settle(self, deadline: float | None) -> Turns[None]:
-        """If there is doubt, and nobody else sees to it, find out whether the stream goes on."""
-        if not self._doubtful or self._settling:
+        """Find it out, unless somebody else sees to it."""
+        if self._settling:
             return
         try:
             yield from self._undisturbed(self._confirm(), deadline)
@@ -140,7 +142,7 @@ class Transparent(Channel):
             self.link.data.adopt(self.data)
             self.data = self.link.data
             self.link.resumes = self
-            self._waiting = False
+            self.ended = self.buffered = self._waiting = False  # whatever was said meanwhile, the end is in-band again
             return True
         self._end(waiting=True)
         return False
@@ -196,7 +198,8 @@ class Transparent(Channel):
         data = self.data
         data.held = True
         try:
-            if not (yield from leaving(self.link.policy)):
+            left = yield from leaving(self.link.policy)
+            if not left or data.end is not Marker.OK:
                 self._end(waiting=False)
         finally:
             data.held = False

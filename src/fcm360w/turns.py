@@ -15,6 +15,7 @@ from fcm360w.flows import recover
 from fcm360w.flows.leave import leave
 from fcm360w.flows.recover import Recovery, resync
 from fcm360w.flows.sockets import close
+from fcm360w.flows.start import Found, wake
 from fcm360w.link import Link, Ticket
 from fcm360w.states import STREAMING, State
 from fcm360w.steps import Steps, Within
@@ -23,6 +24,7 @@ from fcm360w.wire import Command, Flow, Reply
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
 FILLED = "it was closed, for bytes that nobody sent may have gone to its peer"
+WOKEN = "it was closed when the module was woken"
 
 
 class Turn(NamedTuple):
@@ -131,13 +133,22 @@ def recovered(link: Link) -> Turns[Recovery]:
     link.queue.insert(sum(other.firm for other in link.queue), ticket)
     try:
         yield from _served(link, ticket)
-        ladder = recover.recover(link.policy, link.state in STREAMING, link.owing, link.unclosed.update)
+        escapes = link.policy.attempts if link.state in STREAMING else int(link.adrift)
+        ladder = recover.recover(link.policy, escapes, link.owing, link.unclosed.update)
         found = yield from _steps(link, ladder, ticket)
         _note(link, found)
         yield from _steps(link, freed(link), ticket)
         return found
     finally:
         _make_way(link, ticket)
+
+
+def woken(link: Link) -> Turns[Found]:
+    """Bring the module to command mode, echo off, no socket open."""
+    found = yield from perform(link, wake(link.policy), trusting=True)
+    for connect_id in found.sockets:
+        _freed(link, connect_id, WOKEN)
+    return found
 
 
 def certain(link: Link) -> Steps[None]:
@@ -152,12 +163,10 @@ def _note(link: Link, found: Recovery) -> None:
         _freed(link, connect_id)
 
 
-def _freed(link: Link, connect_id: int) -> None:
+def _freed(link: Link, connect_id: int, why: str = FILLED) -> None:
     """A socket was closed behind its holder's back."""
     link.unclosed.discard(connect_id)
-    link.tell(
-        Event(link.now, Reassigned(connect_id, "it was closed: bytes that nobody sent may have gone to its peer"))
-    )
+    link.tell(Event(link.now, Reassigned(connect_id, why)))
 
 
 def left(link: Link) -> Steps[None]:

@@ -11,9 +11,12 @@ from fcm360w import (
     AsyncStream,
     AsyncUdpService,
     AsyncUdpSocket,
+    Chunk,
     Datagram,
     Listener,
     Module,
+    Recovery,
+    Stats,
     Stream,
     UdpService,
     UdpSocket,
@@ -66,6 +69,12 @@ def right(module: Module, stream: Stream) -> None:
     module.udp.bind(80).sendto(b"x", ("10.0.0.9", 80))
     assert_type(stream.recv(9), bytes)
     assert_type(stream.recv_into(bytearray(9)), int)
+    assert_type(stream.recv_chunk(9), Chunk)
+    assert_type(stream.verify(), tcp.Sent)
+    assert_type(module.recover(), Recovery)
+    assert_type(module.stats(), Stats)
+    with stream.suspended() as nothing:
+        assert_type(nothing, None)
     assert_type(stream.close(), Report)
     module.run(Set(tcp.PacketSize(5)))
     module.run(wifi.Join("hall"))
@@ -89,6 +98,12 @@ async def right_async(module: AsyncModule, stream: AsyncStream) -> None:
     assert_type(await (await module.udp.bind(80)).recvfrom(), Datagram)
     assert_type(await module.system.version(), str)
     assert_type(await stream.recv(9), bytes)
+    assert_type(await stream.recv_chunk(9), Chunk)
+    assert_type(await stream.verify(), tcp.Sent)
+    assert_type(await module.recover(), Recovery)
+    assert_type(module.stats(), Stats)
+    async with stream.suspended() as nothing:
+        assert_type(nothing, None)
     assert_type(await stream.close(), Report)
     async for event in module.events():
         assert_type(event, Event)

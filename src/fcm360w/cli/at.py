@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from fcm360w.cli.transcript import Transcript
     from fcm360w.cli.typed import Typed
     from fcm360w.module import Module
+    from fcm360w.wire import Reply
+
+BOOT = 10.0
 
 
 @click.command(epilog="Example: fcm360w at -p sim:// AT+QVERSION 'AT+QGETIP=\"station\"'")
@@ -54,6 +57,8 @@ def _batch(commands: tuple[str, ...], url: str, wait: float, timeout: float | No
     import fcm360w
     from fcm360w.cli.transcript import Transcript
     from fcm360w.cli.typed import check, typed
+    from fcm360w.commands.system import Booted
+    from fcm360w.lines import restarts
 
     for text in commands:
         check(text)
@@ -64,6 +69,8 @@ def _batch(commands: tuple[str, ...], url: str, wait: float, timeout: float | No
             line = typed(text, timeout, transcript.answer)
             transcript.run(line, functools.partial(module.run, line))
             _await_end(module, transcript, line)
+            if restarts(text):
+                _hear_until(module, transcript, Booted, BOOT)
         _hear(module, transcript, wait)
 
 
@@ -77,6 +84,12 @@ def _await_end(module: Module, transcript: Transcript, line: Typed) -> None:
         if late:
             transcript.unasked(late)
         line.ended(late)
+
+
+def _hear_until(module: Module, transcript: Transcript, kind: type[Reply], seconds: float) -> None:
+    """Wait for a line of a kind, at most so long; a module that says nothing when it has started is there by then."""
+    if row := module.wait(kind, seconds):
+        transcript.unasked(row)
 
 
 def _hear(module: Module, transcript: Transcript, seconds: float) -> None:

@@ -13,6 +13,7 @@ import rich_click as click
 from fcm360w.errors import (
     CommandTimeout,
     FCM360WError,
+    NoAnswer,
     TransportError,
     TransportUnavailable,
     UsageError,
@@ -38,6 +39,7 @@ class Code(IntEnum):
 KINDS: tuple[tuple[type[BaseException], Code, str], ...] = (
     (UsageError, Code.USAGE, ""),
     (CommandTimeout, Code.TIMEOUT, "is it powered, the baud rate right?  -v shows the wire"),
+    (NoAnswer, Code.TIMEOUT, ""),
     (TransportUnavailable, Code.TRANSPORT, ""),
     (TransportError, Code.TRANSPORT, "is the device still plugged in, the twin or the bridge still running?"),
     (FCM360WError, Code.REFUSED, ""),

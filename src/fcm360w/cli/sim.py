@@ -86,7 +86,7 @@ def _local(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--seed", type=click.IntRange(min=1), metavar="N", help="Let signals vary, for each N in a way of its own."
 )
-@verbose_option("Log what the twin warns of; twice, all that it does.")
+@verbose_option("Log the wire, secrets masked; twice, all that the twin does.")
 def sim(
     tcp: tuple[str, int] | None,
     pty: str | None,

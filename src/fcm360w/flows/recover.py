@@ -170,11 +170,12 @@ def resync(
     `owed`: the module may wait for a payload; a probe would be taken for it, so silence comes first.  `adrift`: it may
     be in data mode; a probe would go to the peer.  CommandTimeout if it does not answer.
     """
-    escapes: Act = Rung.ESCAPED, partial(escaped, policy)
-    rungs: list[Act] = [(Rung.WAITED, waited)] if owed else []
-    if not adrift:
-        rungs += [] if owed else [(Rung.ASKED, asked)]
-    rungs.append(escapes)
+    rungs: list[Act] = []
+    if owed:
+        rungs.append((Rung.WAITED, waited))
+    elif not adrift:
+        rungs.append((Rung.ASKED, asked))
+    rungs.append((Rung.ESCAPED, partial(escaped, policy)))
     if owed:
         rungs += [(Rung.CANCELLED, cancelled), (Rung.FILLED, partial(filled, owed, filling))]
     found = yield from climb(rungs, partial(probe, 1.0), policy.attempts)
@@ -184,15 +185,15 @@ def resync(
     return (yield from _closing(found, owed))
 
 
-def recover(policy: EscapePolicy, streaming: bool, owed: Command[Any] | None, filling: Filling) -> Steps[Recovery]:
+def recover(policy: EscapePolicy, escapes: int, owed: Command[Any] | None, filling: Filling) -> Steps[Recovery]:
     """To command mode from wherever the module is.  ProtocolError if nothing helps.
 
-    `streaming`: it is in data mode, as far as is known; `owed`: it may wait for a payload.  CommandTimeout if bytes
-    are stuck on the way to it: then nothing can be said to it at all.
+    `escapes` are tried before it is asked, if it is, or may be, in data mode; `owed`: it may wait for a payload.
+    CommandTimeout if bytes are stuck on the way to it: then nothing can be said to it at all.
     """
     rungs: list[Act] = []
-    if streaming:
-        rungs.append((Rung.ESCAPED, partial(escaped, policy, policy.attempts)))
+    if escapes:
+        rungs.append((Rung.ESCAPED, partial(escaped, policy, escapes)))
     elif not owed:
         rungs.append((Rung.ASKED, asked))
     rungs += [(Rung.WAITED, waited), (Rung.CANCELLED, cancelled), (Rung.ESCAPED, partial(escaped, policy))]

@@ -6,10 +6,10 @@ from functools import partial
 from typing import NamedTuple
 
 from fcm360w.commands.system import GetBaudRate
-from fcm360w.errors import CommandError, ProtocolError
+from fcm360w.errors import CommandError, NoAnswer, ProtocolError
 from fcm360w.flows.probe import certain, quiet_echo
 from fcm360w.flows.recover import Act, Rung, asked, cancelled, climb, close_all, escaped, filled, waited
-from fcm360w.steps import EscapePolicy, Steps
+from fcm360w.steps import EscapePolicy, Heard, Steps
 
 
 class Found(NamedTuple):
@@ -27,14 +27,17 @@ def wake(policy: EscapePolicy) -> Steps[Found]:
     """Bring a module of unknown state to command mode, echo off, no socket open.
 
     A probe may reach the peer of a transparent socket that an earlier owner left open: that stream ended with its
-    owner.  ProtocolError if the module neither answers nor leaves data mode within the time it needs to boot.
+    owner.  ProtocolError if the module neither answers nor leaves data mode within the time it needs to boot; NoAnswer
+    if not one byte came.
     """
+    before = yield Heard()
     escapes: Act = Rung.ESCAPED, partial(escaped, policy)
     rungs: list[Act] = [(Rung.ASKED, asked), escapes, (Rung.WAITED, waited), escapes]
     rungs += [(Rung.CANCELLED, cancelled), (Rung.FILLED, filled)]
     found = yield from climb(rungs, certain, policy.attempts)
     if found is None:
-        raise ProtocolError("the module does not answer AT: check wiring, baud rate and power")
+        kind = NoAnswer if (yield Heard()) == before else ProtocolError
+        raise kind("the module does not answer AT: check wiring, baud rate and power")
     yield from quiet_echo()
     sockets = yield from close_all()
     return Found(found.data_mode, sockets, bool(found.filled))

@@ -16,6 +16,8 @@ from typing import Any
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.tcp import Access, Escape, Opened, PacketSize, PacketWait, Received
 from fcm360w.framer import Framer, Kind
+from fcm360w.lines import masked
+from fcm360w.parameters import decode
 from fcm360w.sim.datamode import DataMode
 from fcm360w.sim.encoder import Encoder
 from fcm360w.sim.endpoints import Client
@@ -23,7 +25,7 @@ from fcm360w.sim.entry import ESC, Entry
 from fcm360w.sim.handlers import HANDLERS, load
 from fcm360w.sim.module import Module
 from fcm360w.sim.packer import Packer
-from fcm360w.sim.parser import Reader, Unknown, concerns_sockets, segments
+from fcm360w.sim.parser import Reader, Unknown, after_at, concerns_sockets, segments
 from fcm360w.sim.steps import Connect, Ending, Prompt, Refused, Steps, Wait
 from fcm360w.sim.uart import Passage, PayloadStamps
 from fcm360w.wire import Command, Reply
@@ -31,6 +33,7 @@ from fcm360w.wire import Command, Reply
 __all__ = ["Mode", "SimLink"]
 
 log = logging.getLogger("fcm360w.sim")
+wire = logging.getLogger("fcm360w.wire.twin")
 
 MAX_LINE = 1024
 INPUT = 4096
@@ -190,7 +193,7 @@ class SimLink:
         if not events:
             return
         if events[0].kind == Kind.OVERLONG:
-            self._put(self._encoder.refusal(SocketCode.INVALID_PARAMETERS))
+            self._say(self._encoder.refusal(SocketCode.INVALID_PARAMETERS))
         elif text := text.replace(b"\n", b""):
             self._start(text)
 
@@ -233,7 +236,8 @@ class SimLink:
     # ---- jobs ----
 
     def _start(self, line: bytes) -> None:
-        log.debug("command %r", line.partition(b"=")[0])
+        if wire.isEnabledFor(logging.DEBUG):
+            wire.debug("twin < %s", masked(decode(line)))
         self._told = False
         self._job = self._perform(line)
         self._resume_job(None)
@@ -242,7 +246,7 @@ class SimLink:
         """Run the commands of a line up to the first that fails."""
         if self.module.dialect.response_delay:
             yield Wait(lambda: False, self.module.dialect.response_delay)
-        parts = segments(_after_at(line))
+        parts = segments(after_at(line))
         ending: Ending = None
         for part in parts:
             command = self._parse(part)
@@ -298,7 +302,7 @@ class SimLink:
             self._suspend(step)
 
     def _inform(self, reply: Reply) -> None:
-        self._put(self._encoder.information(reply, first=not self._told, hexed=self.module.hexed))
+        self._say(self._encoder.information(reply, first=not self._told, hexed=self.module.hexed))
         self._told = True
 
     def _suspend(self, step: Prompt | Wait) -> None:
@@ -306,7 +310,7 @@ class SimLink:
         if isinstance(step, Prompt):
             self._entry = Entry(step, now)
             self._mode = Mode.PROMPT
-            self._put(self._encoder.prompt())
+            self._say(self._encoder.prompt())
         elif step.done():
             self._resume_job(True)
         else:
@@ -323,7 +327,7 @@ class SimLink:
         """Say the final result of a line."""
         self._job = None
         self._mode = Mode.COMMAND
-        self._put(result)
+        self._say(result)
         if self.module.restarting:
             self._restart()
 
@@ -338,7 +342,7 @@ class SimLink:
 
     def _booted(self) -> None:
         self._mode = Mode.COMMAND
-        self._put(self._encoder.banner())
+        self._say(self._encoder.banner())
         self.module.booted()
 
     # ---- data mode ----
@@ -352,7 +356,7 @@ class SimLink:
         guard = self.module.dialect.guard
         self._data = DataMode(socket, packer, guard, self.stamps.to_network, self.module.now)
         self._mode = Mode.DATA
-        self._put(self._encoder.line("CONNECT"))
+        self._say(self._encoder.line("CONNECT"))
 
     def _escaped(self) -> None:
         socket = self._leave_data_mode()
@@ -374,7 +378,7 @@ class SimLink:
     def _lost_carrier(self) -> None:
         socket = self._leave_data_mode()
         socket.access = Access.BUFFER
-        self._put(self._encoder.no_carrier())
+        self._say(self._encoder.no_carrier())
         self.module.sockets.report_end(socket, silent=self.module.dialect.no_carrier_only)
 
     # ---- output ----
@@ -405,7 +409,7 @@ class SimLink:
         if isinstance(line, Opened):
             self.module.last_error = SocketCode(line.err)
         if not isinstance(line, Received):
-            self._put(self._encoder.unsolicited(line))
+            self._say(self._encoder.unsolicited(line))
         return True
 
     def _deliver(self, number: int) -> bool:
@@ -418,25 +422,20 @@ class SimLink:
                 if self._queued >= self.window:
                     return False
                 piece = socket.take(self.module.holds(socket.packet))
-                self._put(self._encoder.unsolicited(Received(number, *piece), hexed=self.module.hexed))
+                self._say(self._encoder.unsolicited(Received(number, *piece), hexed=self.module.hexed))
         elif len(socket.inbox):
             socket.announced = True
-            self._put(self._encoder.unsolicited(Received(number)))
+            self._say(self._encoder.unsolicited(Received(number)))
         socket.queued = False
         return True
+
+    def _say(self, line: bytes) -> None:
+        """Put a line, and the payload that belongs to it."""
+        if wire.isEnabledFor(logging.DEBUG):
+            wire.debug("twin > %s", decode(line.strip(b"\r\n").partition(b"\r\n")[0]))
+        self._put(line)
 
     def _put(self, data: bytes, passage: Passage | None = None) -> None:
         if data:
             self._out.append((data, passage))
             self._queued += len(data)
-
-
-def _after_at(line: bytes) -> str:
-    """The text of a command line after its AT, without the blanks before the CR.  Refused if it is no such line."""
-    try:
-        text = line.decode()
-    except UnicodeDecodeError:
-        raise Refused from None
-    if text[:2].upper() != "AT":
-        raise Refused
-    return text[2:].rstrip(" ")

@@ -16,7 +16,7 @@ from fcm360w.sim import foreign
 from fcm360w.sim.steps import Refused
 from fcm360w.wire import Ask, Command, Get, Set, Setting
 
-__all__ = ["Reader", "Unknown", "concerns_sockets", "options_of", "segments"]
+__all__ = ["Reader", "Unknown", "after_at", "concerns_sockets", "options_of", "segments"]
 
 NAME = re.compile(r"(\+[A-Z]+|[A-Z]?)(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -67,6 +67,17 @@ def concerns_sockets(command: Command[Any]) -> bool:
     elif isinstance(command, Ask):
         about = command.row
     return _is_told_of(about.ref)
+
+
+def after_at(line: bytes) -> str:
+    """The text of a command line after its AT, without the blanks before the CR.  Refused if it is no such line."""
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        raise Refused from None
+    if text[:2].upper() != "AT":
+        raise Refused
+    return text[2:].rstrip(" ")
 
 
 def segments(line: str) -> list[str]:

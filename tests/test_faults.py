@@ -1,0 +1,514 @@
+"""A fault at every step of everything that can be done: one clear error or success, no hang, and usable afterwards.
+
+What can be done is what the faces offer, and every flow must have been part of it.  Each deed is done once to count its
+moments, all that happens in its world, and then again for each moment and each fault.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import settings
+
+from fcm360w import faces, flows, module, sockets, streams
+from fcm360w.channel import Mode
+from fcm360w.commands import system, tcp
+from fcm360w.errors import FCM360WError, TransportLost
+from fcm360w.module import Module
+from fcm360w.sim import World
+from fcm360w.sim.pipes import MemoryPeer
+from fcm360w.steps import Within
+
+HERE, PORT, OWN_PORT = "10.0.0.9", 8009, 7000
+MODES: tuple[Mode, ...] = ("transparent", "push", "buffer")
+SAID = bytes(range(256)) * 6
+HOTSPOT = "hall", "open sesame"
+FIRMWARE = b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nfirm"
+
+# Seconds.  What is done has the time that is stated of it; to find out where the module is takes half a minute more.
+USUAL, OPENING = 30.0, 152.0
+RECOVERY = 35.0
+
+Act = Generator[None, None, None]
+
+# Without pacing a command is three moments, with it thrice as many.
+BAUD = 115200 if settings.default is settings.get_profile("long") else None
+
+
+class Faulty(World):
+    """A world in which something befalls the module at one of its moments: whenever anything happens."""
+
+    def __init__(self, baud: int | None) -> None:
+        self.moments = 0
+        self.faults: dict[int, Callable[[], None]] = {}
+        super().__init__(baud=baud, seed=None)
+
+    def _turn(self) -> None:
+        self.moments += 1
+        if self.moments in self.faults:
+            self.faults[self.moments]()
+        super()._turn()
+
+
+class Scene:
+    """A world with a module that is joined, and hosts that send back what they are sent."""
+
+    def __init__(self, baud: int | None) -> None:
+        self.world = Faulty(baud)
+        self.peers: list[MemoryPeer] = []
+        self.open: list[Any] = []
+        network = self.world.network
+        network.serve(HERE, PORT, self.echo)
+        network.serve("firmware.example", 80, lambda peer: peer.send(FIRMWARE))
+        host = network.udp(HERE, PORT)
+        host.on_data = host.send
+        self.module = self.world.module()
+        self.module.wifi.join(*HOTSPOT)
+
+    def echo(self, peer: MemoryPeer) -> None:
+        self.peers.append(peer)
+        peer.on_data = peer.send
+
+    def keep(self, thing: Any) -> Any:
+        """Something that is to be closed when the act is over, however it ended."""
+        self.open.append(thing)
+        if hasattr(thing, "settimeout"):
+            thing.settimeout(USUAL)
+        return thing
+
+    def stream(self, mode: Mode) -> streams.Stream:
+        stream: streams.Stream = self.keep(self.module.stream(HERE, PORT, mode))
+        return stream
+
+    def listener(self, manual: bool = False) -> sockets.Listener:
+        listener: sockets.Listener = self.keep(self.module.tcp.listen(OWN_PORT, manual=manual))
+        return listener
+
+
+# ---- what can be done: what comes before the first yield prepares it
+
+
+class Deed(NamedTuple):
+    """Something that the faces offer, in one of its ways, and the seconds that it may take."""
+
+    perform: Callable[[Scene], Act]
+    seconds: float
+    baud: int | None
+
+
+DEEDS: dict[str, Deed] = {}
+
+
+def deed(name: str, seconds: float = USUAL, baud: int | None = BAUD) -> Callable[[Callable[[Scene], Act]], None]:
+    def register(perform: Callable[[Scene], Act]) -> None:
+        DEEDS[name] = Deed(perform, seconds, baud)
+
+    return register
+
+
+def simple(name: str, call: Callable[[Module], object], seconds: float = USUAL) -> None:
+    def perform(scene: Scene) -> Act:
+        yield
+        call(scene.module)
+
+    DEEDS[name] = Deed(perform, seconds, BAUD)
+
+
+simple("Module.run", lambda module: module.run(system.GetVersion()))
+simple("Module.wake", Module.wake)
+simple("Module.recover", Module.recover)
+simple("Module.wait", lambda module: module.wait(tcp.Closed, 5.0))
+simple("Module.events", Module.events)
+simple("Module.close", Module.close)
+simple("Wifi.join", lambda module: module.wifi.join(*HOTSPOT))
+simple("Wifi.join and save", lambda module: module.wifi.join(*HOTSPOT, save=True))
+simple("Wifi.leave", lambda module: module.wifi.leave())
+simple("Wifi.forget", lambda module: module.wifi.forget())
+simple("Wifi.scan", lambda module: module.wifi.scan())
+simple("Wifi.hotspot", lambda module: module.wifi.hotspot())
+simple("Wifi.status", lambda module: module.wifi.status())
+simple("Wifi.addresses", lambda module: module.wifi.addresses())
+simple("Wifi.dhcp", lambda module: module.wifi.dhcp())
+simple("Wifi.static", lambda module: module.wifi.static("10.0.0.8", "255.255.255.0", "10.0.0.1", "10.0.0.1"))
+simple("Wifi.mac", lambda module: module.wifi.mac())
+simple("Wifi.dns", lambda module: module.wifi.dns())
+simple("Wifi.set_dns", lambda module: module.wifi.set_dns("10.0.0.1"))
+simple("Wifi.start_ap", lambda module: module.wifi.start_ap("own", "open sesame"))
+simple("Wifi.stop_ap", lambda module: module.wifi.stop_ap())
+simple("Wifi.ap_static", lambda module: module.wifi.ap_static("10.0.5.1", "255.255.255.0", "10.0.5.1", "10.0.5.1"))
+simple("Wifi.web_setup", lambda module: module.wifi.web_setup(True))
+simple("Tcp.sockets", lambda module: module.tcp.sockets())
+simple("Tcp.get", lambda module: module.tcp.get(tcp.PacketSize))
+simple("Tcp.set", lambda module: module.tcp.set(tcp.PacketSize(512)))
+simple("System.version", lambda module: module.system.version())
+simple("System.reboot", lambda module: module.system.reboot())
+simple("System.echo", lambda module: module.system.echo(True))
+simple("System.baud", lambda module: module.system.baud())
+simple("System.last_error", lambda module: module.system.last_error())
+simple("System.upgrade", lambda module: module.system.upgrade("http://firmware.example/new", 60.0), 240.0)
+
+
+@deed("System.set_baud", baud=115200)
+def set_baud(scene: Scene) -> Act:
+    yield
+    scene.module.system.set_baud(921600)
+
+
+@deed("Module.attach")
+def attach(scene: Scene) -> Act:
+    yield
+    scene.keep(scene.module.attach(tcp.Open(3, tcp.Service.TCP, HERE, PORT, 0, tcp.Access.TRANSPARENT)))
+
+
+@deed("Module.wake in data mode")
+def wake_in_data_mode(scene: Scene) -> Act:
+    """As a program that was started anew."""
+    scene.module.run(tcp.Open(3, tcp.Service.TCP, HERE, PORT, 0, tcp.Access.PUSH))
+    scene.stream("transparent")
+    scene.module.close()
+    yield
+    scene.module = scene.world.module()
+
+
+@deed("Module.recover in data mode")
+def recover_in_data_mode(scene: Scene) -> Act:
+    scene.stream("transparent").sendall(b"so far")
+    yield
+    scene.module.recover()
+
+
+@deed("Module.recover at a prompt")
+def recover_at_a_prompt(scene: Scene) -> Act:
+    """A payload is owed that nobody will send."""
+    scene.stream("push")
+    scene.module.tcp.set(tcp.SendTimeout(0))
+    scene.module._port.write(b"AT+QISEND=0,20\r\n", 0)
+    yield
+    scene.module.recover()
+
+
+@deed("Module.run after a time-out")
+def run_after_a_time_out(scene: Scene) -> Act:
+    scene.world.frozen = True
+    with contextlib.suppress(FCM360WError):
+        scene.module.run(Within(system.GetVersion(), 0.5))
+    scene.world.frozen = False
+    yield
+    scene.module.run(system.GetVersion())
+
+
+@deed("Udp.connect")
+def udp_connect(scene: Scene) -> Act:
+    yield
+    scene.keep(scene.module.udp.connect(HERE, PORT))
+
+
+@deed("Udp.bind")
+def udp_bind(scene: Scene) -> Act:
+    yield
+    scene.keep(scene.module.udp.bind(OWN_PORT))
+
+
+@deed("UdpSocket.send")
+def udp_send(scene: Scene) -> Act:
+    socket = scene.keep(scene.module.udp.connect(HERE, PORT))
+    yield
+    socket.send(b"datagram")
+
+
+@deed("UdpSocket.recv")
+def udp_recv(scene: Scene) -> Act:
+    socket = scene.keep(scene.module.udp.connect(HERE, PORT))
+    socket.send(b"datagram")
+    yield
+    assert socket.recv() == b"datagram"
+
+
+@deed("UdpSocket.close")
+def udp_close(scene: Scene) -> Act:
+    socket = scene.module.udp.connect(HERE, PORT)
+    yield
+    socket.close()
+
+
+@deed("UdpService.sendto")
+def udp_sendto(scene: Scene) -> Act:
+    service = scene.keep(scene.module.udp.bind(OWN_PORT))
+    yield
+    service.sendto(b"datagram", (HERE, PORT))
+
+
+@deed("UdpService.recvfrom")
+def udp_recvfrom(scene: Scene) -> Act:
+    service = scene.keep(scene.module.udp.bind(OWN_PORT))
+    service.sendto(b"datagram", (HERE, PORT))
+    yield
+    assert service.recvfrom() == (b"datagram", HERE, PORT)
+
+
+@deed("UdpService.close")
+def udp_service_close(scene: Scene) -> Act:
+    service = scene.module.udp.bind(OWN_PORT)
+    yield
+    service.close()
+
+
+@deed("Tcp.listen")
+def listen(scene: Scene) -> Act:
+    yield
+    scene.listener()
+
+
+@deed("Listener.accept")
+def accept(scene: Scene) -> Act:
+    listener = scene.listener()
+    scene.echo(scene.world.network.dial(OWN_PORT))
+    yield
+    scene.keep(listener.accept(USUAL))
+
+
+@deed("Listener.accept by hand")
+def accept_by_hand(scene: Scene) -> Act:
+    listener = scene.listener(manual=True)
+    scene.echo(scene.world.network.dial(OWN_PORT))
+    yield
+    scene.keep(listener.accept(USUAL))
+
+
+@deed("Listener.reject")
+def reject(scene: Scene) -> Act:
+    listener = scene.listener(manual=True)
+    scene.echo(scene.world.network.dial(OWN_PORT))
+    scene.world.sleep(1.0)
+    yield
+    listener.reject()
+
+
+@deed("Listener.close")
+def listener_close(scene: Scene) -> Act:
+    listener = scene.listener()
+    scene.echo(scene.world.network.dial(OWN_PORT))
+    scene.world.sleep(1.0)
+    yield
+    listener.close()
+
+
+def on_a_stream(name: str, mode: Mode, act: Callable[[Scene, streams.Stream], object], told: bytes = b"") -> None:
+    """A deed on a stream that is open, whose peer has sent something."""
+
+    def perform(scene: Scene) -> Act:
+        stream = scene.stream(mode)
+        scene.peers[0].send(told)
+        yield
+        act(scene, stream)
+
+    DEEDS[f"{name}, {mode}"] = Deed(perform, USUAL, BAUD)
+
+
+def suspend(scene: Scene, stream: streams.Stream) -> None:
+    with stream.suspended():
+        scene.module.run(system.GetVersion())
+
+
+def exchange(scene: Scene, stream: streams.Stream) -> None:
+    """There and back."""
+    with stream.makefile("rwb") as file:
+        file.write(SAID)
+        file.flush()
+        assert file.read(len(SAID)) == SAID
+
+
+for mode in MODES:
+
+    def connect(scene: Scene, mode: Mode = mode) -> Act:
+        yield
+        scene.keep(scene.module.tcp.connect(HERE, PORT, mode))
+
+    def refused(scene: Scene, mode: Mode = mode) -> Act:
+        yield
+        with contextlib.suppress(FCM360WError):
+            scene.module.stream(HERE, 1, mode)
+
+    DEEDS[f"Tcp.connect, {mode}"] = DEEDS[f"Module.stream, {mode}"] = Deed(connect, OPENING, BAUD)
+    DEEDS[f"Module.stream refused, {mode}"] = Deed(refused, OPENING, BAUD)
+    on_a_stream("Stream.sendall", mode, lambda _, stream: stream.sendall(SAID))
+    on_a_stream("Stream.sendall of an escape", mode, lambda _, stream: stream.sendall(b"+++"))
+    on_a_stream("Stream.recv", mode, lambda _, stream: stream.recv(9999), b"hello")
+    on_a_stream("Stream.recv of what ends it", mode, lambda _, stream: stream.recv(9999), b"\r\nNO CARRIER\r\n")
+    on_a_stream("Stream.recv_into", mode, lambda _, stream: stream.recv_into(bytearray(99)), b"hello")
+    on_a_stream("Stream.recv_chunk", mode, lambda _, stream: stream.recv_chunk(99), b"hello")
+    on_a_stream("Stream.makefile", mode, exchange)
+    on_a_stream("Stream.suspended", mode, suspend, b"hello")
+    on_a_stream("Stream.verify", mode, lambda _, stream: stream.verify())
+    on_a_stream("Stream.close", mode, lambda _, stream: stream.close())
+
+
+# ---- what can befall it
+
+
+def standstill(scene: Scene) -> None:
+    """The module is busy with itself for a while, longer than most commands may take."""
+    scene.world.frozen = True
+    scene.world.after(3.0, lambda: setattr(scene.world, "frozen", False))
+
+
+def closed_by_peers(scene: Scene) -> None:
+    for peer in scene.peers:
+        peer.close()
+
+
+FAULTS: dict[str, Callable[[Scene], None]] = {
+    "reboot": lambda scene: scene.world.power_cycle(),
+    "hotspot lost": lambda scene: scene.world.lose_ap(),
+    "closed by the peer": closed_by_peers,
+    "port dead": lambda scene: scene.world.unplug(),
+    "silence": lambda scene: setattr(scene.world, "unwired", True),
+    "standstill": standstill,
+}
+
+
+# ---- the demand
+
+
+def begin(name: str) -> tuple[Scene, Act]:
+    """What is to be done, prepared."""
+    scene = Scene(DEEDS[name].baud)
+    act = DEEDS[name].perform(scene)
+    next(act)
+    scene.world.moments = 0
+    return scene, act
+
+
+@contextlib.contextmanager
+def in_time(scene: Scene, seconds: float) -> Iterator[None]:
+    """It ends in its time, well or with an error that says whose fault it is."""
+    begun = scene.world.now
+    with contextlib.suppress(FCM360WError, TimeoutError):
+        yield
+    assert scene.world.now - begun <= seconds
+
+
+def mend(scene: Scene) -> None:
+    """The fault is over."""
+    scene.world.sleep(5.0)
+    scene.world.unwired = False
+    scene.world.restore_ap()
+
+
+def use(scene: Scene) -> None:
+    """Bring the module back, and do all that is usual."""
+    if scene.module._link.error:
+        with contextlib.suppress(TransportLost):
+            scene.module.close()
+        scene.module = scene.world.module()
+    else:
+        scene.module.recover()
+    scene.module.wifi.join(*HOTSPOT)
+    with scene.module.stream(HERE, PORT, "push") as stream:
+        stream.settimeout(USUAL)
+        stream.sendall(b"echo")
+        assert stream.recv(99) == b"echo"
+    assert scene.module.tcp.sockets() == ()
+    scene.module.close()
+
+
+def moments_of(name: str) -> int:
+    """How many moments it has if nothing goes wrong."""
+    scene, act = begin(name)
+    for _ in act:
+        raise AssertionError("an act yields once")
+    return scene.world.moments
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", DEEDS)
+def test_a_fault_at_every_moment(name: str, fault: str) -> None:
+    for moment in range(1, moments_of(name) + 1):
+        scene, act = begin(name)
+        scene.world.faults[moment] = partial(FAULTS[fault], scene)
+        with in_time(scene, DEEDS[name].seconds + RECOVERY):
+            next(act, None)
+        for thing in scene.open:
+            with in_time(scene, USUAL + RECOVERY):
+                thing.close()
+        mend(scene)
+        use(scene)
+
+
+# ---- nothing is left out
+
+FACES = (
+    module.Module,
+    faces.Wifi,
+    faces.Tcp,
+    faces.Udp,
+    faces.System,
+    streams.Stream,
+    sockets.Listener,
+    sockets.UdpSocket,
+    sockets.UdpService,
+)
+
+# What says nothing to a module.
+SILENT = {
+    *("Module.stats", "Module.drive", "Module.adopt", "Module.forget", "Module.stream_over"),
+    *("Stream.settimeout", "UdpSocket.settimeout", "UdpService.settimeout"),
+}
+
+
+def offered() -> set[str]:
+    """The methods of all faces."""
+    return {
+        f"{face.__name__}.{name}"
+        for face in FACES
+        for name, member in inspect.getmembers(face, inspect.isfunction)
+        if not name.startswith("_")
+    }
+
+
+def test_all_that_the_faces_offer_is_done() -> None:
+    assert {name.partition(",")[0].partition(" ")[0] for name in DEEDS} == offered() - SILENT
+
+
+def every_flow() -> set[str]:
+    """The generators that flows are."""
+    folder = Path(flows.__file__).parent
+    found = set()
+    for path in folder.glob("*.py"):
+        module_of = __import__(f"fcm360w.flows.{path.stem}", fromlist=["*"])
+        members = inspect.getmembers(module_of, inspect.isgeneratorfunction)
+        found |= {f"{path.stem}.{name}" for name, member in members if member.__module__ == module_of.__name__}
+    return found
+
+
+@contextlib.contextmanager
+def noted(begun: set[str]) -> Iterator[None]:
+    """Note which functions of flows are called."""
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        path = Path(frame.f_code.co_filename)
+        if event == "call" and path.parent.name == "flows":
+            begun.add(f"{path.stem}.{frame.f_code.co_name}")
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+def test_every_flow_has_part_in_it() -> None:
+    begun: set[str] = set()
+    with noted(begun):
+        for name in DEEDS:
+            moments_of(name)
+    assert every_flow() - begun == set()
