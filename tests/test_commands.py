@@ -257,8 +257,9 @@ BELOW = [
     ),
     *(
         SOURCE / f"{name}.py"
-        for name in ("holder", "channel", "commanded", "transparent", "opening", "datagrams", "listener")
+        for name in ("holder", "channel", "commanded", "transparent", "attached", "opening", "datagrams", "listener")
     ),
+    *(SOURCE / f"{name}.py" for name in ("lines", "reference", "explain")),
     *sorted((SOURCE / "flows").glob("*.py")),
     *sorted((SOURCE / "commands").glob("*.py")),
     *sorted((SOURCE / "_fallback").glob("*.py")),

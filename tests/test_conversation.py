@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -259,10 +260,10 @@ def test_the_end_of_the_input_leaves_data_mode(module: Module, server: Peer) -> 
 def test_lines_after_the_peer_has_closed_are_not_sent(module: Module, server: Peer) -> None:
     talk = Talk(module)
     until = talk.transcript.until
+    closed = until(b'+QIURC: "closed",3\n')
     with pytest.raises(PeerClosed):
-        talk(opening(server, access=2), lambda: server.next().close(), until(b"NO CARRIER"), "AT+QISTATE")
+        talk(opening(server, access=2), lambda: server.next().close(), until(b"NO CARRIER"), closed, "AT+QISTATE")
     assert b"+QISTATE" not in talk.transcript.shown
-    assert b'+QIURC: "closed",3\n' in talk.transcript.shown
 
 
 def test_a_forgiving_one_returns_to_commands_when_the_peer_closes(module: Module, server: Peer) -> None:
@@ -273,6 +274,17 @@ def test_a_forgiving_one_returns_to_commands_when_the_peer_closes(module: Module
     assert [wanted.kind for wanted in talk.asked] == [Input.COMMAND, Input.DATA, *[Input.COMMAND] * 3]
     assert talk.transcript.notes == ["data mode has ended; the line was not sent"]
     assert b'+QISTATE: 3,"TCP"' in talk.transcript.shown
+
+
+def test_a_module_that_restarts_in_data_mode_is_told(server: Peer) -> None:
+    with Twin(dialect=HASTY, name="restart") as twin, fcm360w.open("sim://restart", PROMPT) as module:
+        module.wifi.join("hall", SECRET)
+        talk = Talk(module, forgiving=True)
+        ended = threading.Event()
+        talk.conversation.changed = ended.set
+        shown = talk(opening(server, access=2), twin.power_cycle, lambda: ended.wait(PATIENCE), "x", "AT")
+    assert shown.endswith(b"OK\n")
+    assert re.search(rb"CONNECT\n(\(.*\)|NO CARRIER|ready)\n", shown)
 
 
 # ---- transcripts

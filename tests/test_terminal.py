@@ -182,9 +182,9 @@ class Program:
         pattern = re.compile(text.encode())
         while not (found := pattern.search(self.shown, self._mark)):
             left = end - time.monotonic()
-            assert left > 0, f"{text!r} is not in {bytes(self.shown[self._mark :])!r}"
+            assert left > 0, f"{text!r} is not in {bytes(self.shown[self._mark :])[-2000:]!r}"
             if select.select([self._end], [], [], left)[0]:
-                assert self._read(), f"it ended before {text!r}: {bytes(self.shown[self._mark :])!r}"
+                assert self._read(), f"it ended before {text!r}: {bytes(self.shown[self._mark :])[-2000:]!r}"
         before, self._mark = self._mark, found.end()
         return self.shown[before : found.end()].decode(errors="replace")
 

@@ -16,9 +16,9 @@ from fcm360w.cli.transcript import Transcript
 from fcm360w.cli.typed import Typed, opener, typed
 from fcm360w.errors import (
     CommandError,
-    CommandTimeout,
+    FCM360WError,
     PeerClosed,
-    ProtocolError,
+    SocketLost,
     TransportError,
     TransportLost,
     UsageError,
@@ -77,7 +77,7 @@ class Conversation:
         self._ask = ask
         self._timeout = timeout
         self._forgiving = forgiving
-        self._closed: PeerClosed | None = None
+        self._closed: FCM360WError | None = None
         self._receiver: threading.Thread | None = None
         self._listener = Listener(module, transcript, lambda: self.changed())
 
@@ -106,8 +106,8 @@ class Conversation:
             if not self._forgiving:
                 raise
             self._transcript.note("interrupted")
-        except (CommandError, CommandTimeout, PeerClosed, ProtocolError, UsageError) as error:
-            if not self._forgiving:
+        except FCM360WError as error:
+            if not self._forgiving or isinstance(error, TransportError):
                 raise
             if not isinstance(error, CommandError):  # its result has been shown
                 self._transcript.note(str(error))
@@ -190,7 +190,7 @@ class Conversation:
     def _send(self, stream: Stream, data: bytes) -> None:
         try:
             stream.sendall(data)
-        except PeerClosed:
+        except (PeerClosed, SocketLost):
             if self._receiver:
                 self._receiver.join()  # it shows what came before the end
             raise
@@ -216,9 +216,10 @@ class Conversation:
             self._closed, result = closed, "NO CARRIER"
         except UsageError:  # it was left
             pass
-        except TransportError:
-            return
+        except FCM360WError as error:
+            self._closed, result = error, f"({error})"
         self._transcript.left(result)
-        stream.close()
+        with suppress(FCM360WError):
+            stream.close()
         self.stream = None
         self.changed()

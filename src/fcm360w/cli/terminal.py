@@ -64,14 +64,14 @@ class Terminal:
         while not self.conversation.lost:
             self._wanted = wanted
             try:
-                return session.prompt(self._label, bottom_toolbar=self._toolbar)
+                return session.prompt(self._label, bottom_toolbar=self._toolbar, pre_run=self._changed)
             except KeyboardInterrupt:
                 if wanted.kind is Input.PAYLOAD:
                     raise
         raise self.conversation.lost
 
     def _changed(self) -> None:
-        """Called by a thread: what is asked for now is not what was asked for."""
+        """What is asked for may not be what is wanted any more; called by any thread, and once a prompt is there."""
         app = self._payload.app if self._wanted.kind is not Input.COMMAND else self._commands.app
         if app.is_running and app.loop:
             app.loop.call_soon_threadsafe(self._interrupt, app)
@@ -79,9 +79,10 @@ class Terminal:
     def _interrupt(self, app: Any) -> None:
         if not app.is_running or app.is_done:
             return
+        ended = self._wanted.kind is Input.DATA and not self.conversation.stream
         if self.conversation.lost:
             app.exit(exception=self.conversation.lost)
-        elif self._wanted.kind is Input.DATA and not app.current_buffer.text:
+        elif ended and not app.current_buffer.text:
             app.exit(result="")
         else:
             app.invalidate()
