@@ -65,7 +65,7 @@ def test_a_datagram_is_what_it_was(cut: Any, data: bytes) -> None:
     world = World(cut=cut)
     socket = client(world)
     world.say(push(data))
-    assert receive(world, socket) == Datagram(data, *PEER)
+    assert receive(world, socket)[:3] == (data, *PEER)
 
 
 def test_boundaries_are_kept_in_one_burst() -> None:
@@ -174,8 +174,8 @@ def test_a_service_says_from_whom() -> None:
     world = World()
     socket = service(world)
     world.say(push(b"one", ("10.0.0.9", 5000)) + push(b"two", ("10.0.0.10", 6000)))
-    assert receive(world, socket) == Datagram(b"one", "10.0.0.9", 5000)
-    assert receive(world, socket) == Datagram(b"two", "10.0.0.10", 6000)
+    assert receive(world, socket)[:3] == (b"one", "10.0.0.9", 5000)
+    assert receive(world, socket)[:3] == (b"two", "10.0.0.10", 6000)
 
 
 def test_a_service_sends_to_anybody() -> None:
@@ -219,11 +219,11 @@ def test_datagrams_of_digits() -> None:
     world.drive(socket.send_to(b"OK", "10.0.0.10", 6000, None))
     for digits in (b"4F4B", b"4F4x", b"4f4b"):
         world.say(b'\r\n+QIURC: "recv",0,2,"10.0.0.9",5000\r\n' + digits + b"\r\n")
-    assert receive(world, socket) == Datagram(b"OK", "10.0.0.9", 5000)
+    assert receive(world, socket)[:3] == (b"OK", "10.0.0.9", 5000)
     with pytest.raises(Overrun, match="1 datagrams, 2 bytes"):
         receive(world, socket)
     assert receive(world, socket).data == b"OK"
-    with pytest.raises(UsageError, match="send_length"):
+    with pytest.raises(UsageError, match=r"outside 1\.\.730 while data are hexadecimal"):
         world.drive(socket.send_to(bytes(731), "10.0.0.10", 6000, None))
 
 

@@ -1132,7 +1132,7 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
     }
     quick = set(public(both)) - waits
     values = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "peer"}
-    values |= {"dropped", "full", "waiting"}
+    values |= {"dropped", "full", "over", "waiting"}
     assert quick <= values | {"adopt", "forget", "settimeout", "stats", "stream_over", "suspended"}
 
 

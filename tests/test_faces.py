@@ -373,7 +373,7 @@ def test_a_udp_service(module: Module) -> None:
         for number, link in enumerate((one, two, one)):
             link.sendto(b"%d" % number * (number + 1), (LOCAL, port))
             got = service.recvfrom()
-            assert got == (b"%d" % number * (number + 1), *link.getsockname())
+            assert got[:3] == (b"%d" % number * (number + 1), *link.getsockname())
             service.sendto(got.data + b"!", (got.ip, got.port))
             assert link.recv(99) == got.data + b"!"
 

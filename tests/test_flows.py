@@ -92,8 +92,8 @@ def test_wake_frees_the_sockets_of_an_earlier_owner() -> None:
     world = World()
     world.on("AT", OK)
     quiet(world, SOCKET.format(2, 2), SOCKET.format(7, 7))
-    world.on("AT+QICLOSE=2,10", OK)
-    world.on("AT+QICLOSE=7,10", ERROR)
+    world.on("AT+QICLOSE=2,1", OK)
+    world.on("AT+QICLOSE=7,1", ERROR)
     assert wake(world) == start.Found(False, (2, 7))
 
 
@@ -122,7 +122,7 @@ def test_wake_of_a_module_in_data_mode(cut: Any) -> None:
     world.on(b"+++", (GUARD + 0.02, OK))
     world.on("AT", OK)
     quiet(world, SOCKET.format(0, 0))
-    world.on("AT+QICLOSE=0,10", OK)
+    world.on("AT+QICLOSE=0,1", OK)
     assert wake(world) == start.Found(True, (0,))
     assert len(escapes(world)) == 1
 
@@ -173,7 +173,7 @@ def test_wake_cut_anywhere(offset: int) -> None:
     world.on(b"+++", (GUARD + 0.02, OK))
     world.on("AT", OK)
     quiet(world, SOCKET.format(3, 3))
-    world.on("AT+QICLOSE=3,10", OK)
+    world.on("AT+QICLOSE=3,1", OK)
     assert wake(world) == start.Found(True, (3,))
 
 
@@ -185,7 +185,7 @@ def test_an_ok_that_a_peer_may_have_sent_is_not_believed(version: bytes) -> None
     world.on(b"+++", (GUARD + 0.02, OK))
     world.on("AT", OK)
     quiet(world, SOCKET.format(0, 0))
-    world.on("AT+QICLOSE=0,10", OK)
+    world.on("AT+QICLOSE=0,1", OK)
     assert wake(world) == start.Found(True, (0,))
 
 
@@ -230,7 +230,7 @@ def test_a_payload_that_is_waited_for_without_limit_is_made_up() -> None:
     world.on(b"\r\n" * 700, line("SEND OK"))
     world.on("AT", OK)
     quiet(world, SOCKET.format(0, 0))
-    world.on("AT+QICLOSE=0,10", OK)
+    world.on("AT+QICLOSE=0,1", OK)
     assert wake(world) == start.Found(False, (0,), filled=True)
 
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from fcm360w import inbox
 from fcm360w.channel import Report
-from fcm360w.errors import CommandTimeout, PeerClosed, SendTimeout, TransportLost, UsageError
+from fcm360w.errors import CommandTimeout, PeerClosed, SendTimeout, SocketLost, TransportLost, UsageError
 from fcm360w.escape import Escape
 from fcm360w.events import Lost
 from fcm360w.states import State
 from fcm360w.transparent import Transparent
-from scripted import CONNECT, ERROR, NO_CARRIER, OK, Driver, World, cut_at, each_byte, transparent
+from scripted import CONNECT, ERROR, NO_CARRIER, OK, Driver, World, cut_at, each_byte, line, transparent
 from streaming import (
     CLOSED,
     GUARD,
@@ -291,6 +291,19 @@ def test_peer_closed_is_told_to_a_writer_too() -> None:
     with pytest.raises(PeerClosed):
         send(world, stream, b"x")
     assert stream.ended
+
+
+@pytest.mark.parametrize("first", ["send", "receive"])
+def test_a_restart_is_told_as_such_to_whoever_asks_first(first: str) -> None:
+    world = World()
+    stream = transparent(world)
+    send(world, stream, b"12345678")
+    world.say(line("ready"))
+    world.wait(5.0)
+    acts = [lambda: send(world, stream, b"x"), lambda: receive(world, stream)]
+    for act in acts if first == "send" else reversed(acts):
+        with pytest.raises(SocketLost, match="restarted"):
+            act()
 
 
 def test_peer_closed_and_the_module_does_not_know_the_count() -> None:

@@ -392,3 +392,45 @@ def test_servers_come_and_go() -> None:
         assert caught.value.code == 564
         world.network.serve(HOST, 8009)
         module.stream(HOST, 8009, "push").close()
+
+
+def test_closing_a_module_takes_no_longer_for_many_sockets_whose_peers_are_gone() -> None:
+    world = World()
+    world.network.serve("10.0.0.9", 80)
+    module = world.module()
+    module.wifi.join("hall", "open sesame")
+    streams = [module.stream("10.0.0.9", 80, "push") for _ in range(12)]
+    world.network.cut("10.0.0.9")
+    for stream in streams:
+        stream.sendall(b"nobody confirms")
+    begin = world.now
+    module.close()
+    assert world.now - begin < 35.0
+    assert all(stream.report and stream.report.uncertain == 15 for stream in streams)
+
+
+def test_closing_a_module_that_has_fallen_silent_gives_up_after_the_first() -> None:
+    world = World()
+    world.network.serve("10.0.0.9", 80)
+    module = world.module()
+    module.wifi.join("hall", "open sesame")
+    for _ in range(12):
+        module.stream("10.0.0.9", 80, "push")
+    world.unwired = True
+    begin = world.now
+    with pytest.raises(CommandTimeout):
+        module.close()
+    assert world.now - begin < 20.0
+
+
+def test_streams_that_have_ended_are_not_kept() -> None:
+    world = World()
+    server = world.network.serve("10.0.0.9", 80)
+    with world.module() as module:
+        module.wifi.join("hall", "open sesame")
+        for _ in range(30):
+            stream = module.stream("10.0.0.9", 80, "push")
+            server.peers[-1].close()
+            with pytest.raises(PeerClosed):
+                stream.recv(1)
+        assert len(module._sockets) == 1

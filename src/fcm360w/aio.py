@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -13,7 +14,7 @@ from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
 from fcm360w.aio_streams import AsyncStream
 from fcm360w.attached import attach
 from fcm360w.channel import Channel, Mode
-from fcm360w.errors import FCM360WError, TransportLost
+from fcm360w.errors import CommandTimeout, FCM360WError, TransportLost
 from fcm360w.events import Event
 from fcm360w.flows import start
 from fcm360w.flows.recover import Recovery
@@ -22,6 +23,7 @@ from fcm360w.opening import open_channel
 from fcm360w.ports import OpenPort, Port, open_port
 from fcm360w.stats import Stats, snapshot
 from fcm360w.steps import EscapePolicy
+from fcm360w.streams import CLOSE_WAIT
 from fcm360w.threads import IDLE_SLICE
 from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered, wait, woken
 from fcm360w.wire import Command, Flow, Reply
@@ -39,6 +41,8 @@ class AsyncClosable(Protocol):
 
     @property
     def transparent(self) -> bool: ...
+    @property
+    def over(self) -> bool: ...
     async def close(self) -> object: ...
 
 
@@ -62,6 +66,11 @@ async def awake(module: AsyncModule) -> AsyncModule:
             await module.close()
         raise
     return module
+
+
+def closing(socket: AsyncClosable, left: float) -> Callable[[], Awaitable[object]]:
+    """As module.closing."""
+    return partial(socket.close, max(0.0, left)) if isinstance(socket, AsyncStream) else socket.close
 
 
 def _close_late(opening: asyncio.Future[OpenPort]) -> None:
@@ -150,7 +159,8 @@ class AsyncModule:
         return self.adopt(AsyncStream(self, channel))
 
     def adopt(self, socket: C) -> C:
-        """Close a socket when this is closed, unless it has been by then."""
+        """As Module.adopt."""
+        self._sockets = [each for each in self._sockets if not each.over]
         self._sockets.append(socket)
         return socket
 
@@ -160,11 +170,12 @@ class AsyncModule:
             self._sockets.remove(socket)
 
     async def close(self) -> None:
-        """Close what sockets are open, leave data mode, release the port."""
+        """As Module.close."""
         failed: list[Exception] = []
+        end = self.clock() + CLOSE_WAIT
         try:
             for socket in sorted(self._sockets, key=lambda socket: not socket.transparent):
-                await self._part(socket.close, failed)
+                await self._part(closing(socket, end - self.clock()), failed)
             await self._part(self._leave, failed)
         finally:
             self._lost(TransportLost(f"{self.url} was closed"))
@@ -174,7 +185,7 @@ class AsyncModule:
 
     async def _part(self, act: Callable[[], Awaitable[object]], failed: list[Exception]) -> None:
         """As Module._part."""
-        if self._link.error is None:
+        if self._link.error is None and not any(isinstance(error, CommandTimeout) for error in failed):
             try:
                 await act()
             except (OSError, FCM360WError) as error:

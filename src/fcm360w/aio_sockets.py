@@ -27,6 +27,11 @@ class AsyncListener:
         self._channel = channel
 
     @property
+    def over(self) -> bool:
+        """Whether the module has nothing of it any more."""
+        return self._channel.closed or bool(self._channel.lost)
+
+    @property
     def connect_id(self) -> int:
         """The module's socket id, 0 to 11."""
         return self._channel.connect_id
@@ -84,6 +89,11 @@ class AsyncUdpEnd:
         self._module = module
         self._channel = channel
         self._timeout: float | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the module has nothing of it any more."""
+        return self._channel.closed or bool(self._channel.lost)
 
     @property
     def connect_id(self) -> int:

@@ -45,6 +45,11 @@ class AsyncStream:
         return self._channel.transparent
 
     @property
+    def over(self) -> bool:
+        """Whether the module has nothing of it any more: what is left is what was received."""
+        return self._channel.report is not None
+
+    @property
     def sent(self) -> int:
         return self._channel.sent
 

@@ -99,13 +99,19 @@ class Channel(Holder):
 
     def verify(self) -> Turns[Sent]:
         """What the module says of bytes sent, and acknowledged.  PeerClosed, with the last figures, if it has ended."""
-        if not self.ended:
-            self.check()
-            try:
-                return (yield from perform(self.link, explained(GetSent(self.connect_id))))
-            except CommandError as error:
-                self._refused(error)
+        yield from self._alive()
+        try:
+            return (yield from perform(self.link, explained(GetSent(self.connect_id))))
+        except CommandError as error:
+            self._refused(error)
         raise (yield from self._peer_closed())
+
+    def _alive(self) -> Turns[None]:
+        """PeerClosed, with the last figures, if the peer has ended the stream; else what `check` finds."""
+        if self.lost or not self.ended:
+            self.check()
+        if self.ended:
+            raise (yield from self._peer_closed())
 
     def suspend(self) -> Turns[None]:
         """Let commands run until `resume` has been called as often.  Here they may at any time."""

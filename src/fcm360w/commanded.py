@@ -29,9 +29,7 @@ class Commanded(Channel):
     def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
         pause, size = 0.02, len(data)
         while data:
-            if self.ended:
-                raise (yield from self._peer_closed())
-            self.check()
+            yield from self._alive()
             piece = bytes(data[: MAX_SEND // 2 if self.link.doubled_sent else MAX_SEND])
             try:
                 if (yield from self._send_piece(piece, deadline)):

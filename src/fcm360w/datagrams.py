@@ -9,7 +9,7 @@ from collections import deque
 from functools import partial
 from typing import NamedTuple
 
-from fcm360w.commands.tcp import Access, Closed, Received, Send, SendTo, Service
+from fcm360w.commands.tcp import MAX_SEND, Access, Closed, Received, Send, SendTo, Service
 from fcm360w.errors import Overrun, SendTimeout, UsageError
 from fcm360w.events import Event
 from fcm360w.flows.sockets import close, connect, explained, serve
@@ -27,11 +27,12 @@ FIRST_PAUSE, LAST_PAUSE = 0.02, 0.5
 
 
 class Datagram(NamedTuple):
-    """What came in one piece, and from whom."""
+    """What came in one piece, from whom, and when: `at` is in seconds of the module's clock."""
 
     data: bytes
     ip: str
     port: int
+    at: float = 0.0
 
 
 class Gap(NamedTuple):
@@ -97,21 +98,21 @@ class Datagrams(Holder):
     def take(self, event: Event) -> bool:
         row = event.row
         if isinstance(row, Received) and row.connect_id == self.connect_id and row.data is not None:
-            self._keep(row, row.data)
+            self._keep(row, row.data, event.at)
         elif isinstance(row, Closed) and row.connect_id == self.connect_id:
             self.lose("the module closed the socket")
         else:
             return super().take(event)
         return True
 
-    def _keep(self, row: Received, data: bytes) -> None:
+    def _keep(self, row: Received, data: bytes, at: float) -> None:
         self.received += 1
         plain = self.decoded(data)
         if plain is None:
             self.inbox.miss(len(data) // 2)
             return
         ip, port = self.peer or ("", 0)
-        self.inbox.put(Datagram(plain, row.remote_ip or ip, row.remote_port or port))
+        self.inbox.put(Datagram(plain, row.remote_ip or ip, row.remote_port or port, at))
 
     def check(self) -> None:
         """As Holder.check; UsageError if the socket was closed."""
@@ -129,12 +130,19 @@ class Datagrams(Holder):
         return self.inbox.take()
 
     def send(self, data: bytes, deadline: float | None) -> Turns[None]:
-        """One datagram to the peer."""
+        """One datagram to the peer.  UsageError if it has not 1 to 1460 bytes, 730 while data are hexadecimal."""
+        self._fit(data)
         yield from self._send(Send(self.connect_id, self.encoded(data)), deadline)
 
     def send_to(self, data: bytes, ip: str, port: int, deadline: float | None) -> Turns[None]:
-        """One datagram to anybody."""
+        """One datagram to anybody; as send."""
+        self._fit(data)
         yield from self._send(SendTo(self.connect_id, self.encoded(data), ip, port), deadline)
+
+    def _fit(self, data: bytes) -> None:
+        most, why = (MAX_SEND // 2, " while data are hexadecimal") if self.link.doubled_sent else (MAX_SEND, "")
+        if not 1 <= len(data) <= most:
+            raise UsageError(f"Send: send_length {len(data)} bytes, outside 1..{most}{why} (manual {Send.ref})")
 
     def _send(self, command: Command[bool], deadline: float | None) -> Turns[None]:
         """Until the module has room for it.  SendTimeout at the deadline: it has not gone."""

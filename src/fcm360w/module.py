@@ -6,12 +6,13 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from fcm360w.attached import attach
 from fcm360w.channel import ACCESS, Channel, Mode
-from fcm360w.errors import FCM360WError, TransportLost, UsageError
+from fcm360w.errors import CommandTimeout, FCM360WError, TransportLost, UsageError
 from fcm360w.events import Event
 from fcm360w.faces import System, Tcp, Udp, Wifi
 from fcm360w.flows import start
@@ -21,7 +22,7 @@ from fcm360w.opening import open_channel
 from fcm360w.ports import CountsOutput, Port, SetsBaud, open_port
 from fcm360w.stats import Stats, snapshot
 from fcm360w.steps import EscapePolicy
-from fcm360w.streams import Stream
+from fcm360w.streams import CLOSE_WAIT, Stream
 from fcm360w.threads import Waiters, Waiting, writable
 from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, recovered, wait, woken
 from fcm360w.wire import Command, Flow, Reply
@@ -37,6 +38,11 @@ class Closable(Protocol):
 
     @property
     def transparent(self) -> bool: ...
+    @property
+    def over(self) -> bool:
+        """Whether the module has nothing of it any more."""
+        ...
+
     def close(self) -> object: ...
 
 
@@ -97,6 +103,11 @@ def retune(port: Port, rate: int | None) -> int | None:
     if rate is not None:
         port.set_baud(rate)
     return port.baud
+
+
+def closing(socket: Closable, left: float) -> Callable[[], object]:
+    """How a socket is closed when its module is, with so many seconds left."""
+    return partial(socket.close, max(0.0, left)) if isinstance(socket, Stream) else socket.close
 
 
 def check_flow(flow: object) -> None:
@@ -202,7 +213,8 @@ class Module:
         return self.adopt(Stream(self, channel))
 
     def adopt(self, socket: C) -> C:
-        """Close a socket when this is closed, unless it has been by then."""
+        """Close a socket when this is closed, unless it has been by then, or has ended."""
+        self._sockets = [each for each in self._sockets if not each.over]
         self._sockets.append(socket)
         return socket
 
@@ -212,11 +224,16 @@ class Module:
             self._sockets.remove(socket)
 
     def close(self) -> None:
-        """Close what sockets are open, leave data mode, release the port."""
+        """Close what sockets are open, leave data mode, release the port.
+
+        All streams together have ten seconds for their peers to acknowledge, and as long to close; those that are left
+        then have a second each.  A module that has not answered once is not asked again.
+        """
         failed: list[Exception] = []
+        end = self.clock() + CLOSE_WAIT
         try:
             for socket in sorted(self._sockets, key=lambda socket: not socket.transparent):
-                self._part(socket.close, failed)
+                self._part(closing(socket, end - self.clock()), failed)
             self._part(self._leave, failed)
         finally:
             with self._lock:
@@ -228,7 +245,7 @@ class Module:
 
     def _part(self, act: Callable[[], object], failed: list[Exception]) -> None:
         """One act of closing; the others follow whatever becomes of it, unless the port is gone."""
-        if self._link.error is None:
+        if self._link.error is None and not any(isinstance(error, CommandTimeout) for error in failed):
             try:
                 act()
             except (OSError, FCM360WError) as error:

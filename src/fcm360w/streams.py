@@ -97,6 +97,11 @@ class Stream:
         return self._channel.transparent
 
     @property
+    def over(self) -> bool:
+        """Whether the module has nothing of it any more: what is left is what was received."""
+        return self._channel.report is not None
+
+    @property
     def sent(self) -> int:
         return self._channel.sent
 

@@ -77,9 +77,7 @@ class Transparent(Channel):
                     yield from self._settle(deadline)
             except QueueTimeout as error:
                 raise SendTimeout(size - len(data)) from error
-            if self.ended:
-                raise (yield from self._peer_closed())
-            self.check()
+            yield from self._alive()
             allowed, again = self._allowed(data)
             turned = yield Turn(write=data[:allowed] if allowed else None, deadline=earlier(again, deadline))
             data = data[turned.wrote :]

@@ -214,7 +214,7 @@ def _closing(found: Recovery, owed: Command[Any] | None) -> Steps[Recovery]:
 
 
 def close_all(only: tuple[int, ...] | None = None) -> Steps[tuple[int, ...]]:
-    """Close every open socket, or `only` some; which were open."""
+    """Close every open socket, or `only` some; which were open.  A peer that does not confirm has a second."""
     if only is None:
         try:
             only = tuple(info.connect_id for info in (yield from ListSockets()))
@@ -222,5 +222,5 @@ def close_all(only: tuple[int, ...] | None = None) -> Steps[tuple[int, ...]]:
             return ()
     for connect_id in only:
         with contextlib.suppress(CommandError):
-            yield from Close(connect_id)
+            yield from Close(connect_id, 1)
     return only

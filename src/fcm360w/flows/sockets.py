@@ -58,7 +58,9 @@ def connect(
     claim: Callable[[int], object] = lambda _: None,
     undo: Callable[[int], Steps[None]] = free_id,
 ) -> Steps[int]:
-    """Open a client's socket."""
+    """Open a client's socket.  UsageError unless the port is 1 to 65535."""
+    if not 1 <= port <= 65535:
+        raise UsageError(f"Open: remote_port {port} is outside 1..65535 (manual {Open.ref})")
     return open_socket(Open(0, service, host, port, 0, access), claim, undo)
 
 
