@@ -206,7 +206,8 @@ void fcm_watch_init(struct fcm_watch *w, uint8_t markers, const struct fcm_rule 
 /* data[0..len): what the latest step withheld, then what arrived since.  Returns how
  * many leading bytes are payload; the rest is withheld, to be presented again.  With
  * a verdict of FCM_SUSPECT or FCM_SILENT the rest begins with the marker: of several,
- * the last one, since only the last can be the module's.  New bytes are judged without
+ * the last one, since only the last can be the module's; but a banner among the lines
+ * that follow another marker is one of them.  New bytes are judged without
  * regard to the pause before them; silence is judged only in a step that brings none. */
 size_t fcm_watch_step(struct fcm_watch *w, const uint8_t *data, size_t len, uint64_t now);
 

@@ -25,7 +25,8 @@ struct burst {
     const struct fcm_watch *w;
     const uint8_t *data;
     size_t len;
-    size_t line; /* where the last line of the latest chain starts */
+    size_t line;        /* where the last line of the latest chain starts */
+    size_t lines, last; /* from where on there are only lines, as is known, and the last of them */
     uint32_t tried[FCM_WATCH_TAIL / 32];
 };
 
@@ -103,6 +104,10 @@ static size_t after_line(const struct burst *b, size_t at)
 static bool only_lines(struct burst *b, size_t at)
 {
     for (b->line = at; at < b->len;) {
+        if (at == b->lines) {
+            b->line = b->last;
+            return true;
+        }
         if (b->len - at > 2) b->line = at; /* else it may be the line end that closes a payload */
         uint32_t bit = UINT32_C(1) << at % 32;
         if (b->tried[at / 32] & bit) return false;
@@ -142,17 +147,21 @@ static unsigned marker_at(unsigned markers, const uint8_t *data, size_t len)
     return 0;
 }
 
-/* The last marker with nothing but lines after it: its place, and w->marker; or BAD. */
+/* The marker with nothing but lines after it: its place, and w->marker; or BAD.  It is the last that is no banner: a
+ * banner ends data mode only if nothing has ended it before. */
 static size_t find_marker(struct fcm_watch *w, const uint8_t *data, size_t len)
 {
-    struct burst b = {.w = w, .data = data, .len = len};
+    struct burst b = {.w = w, .data = data, .len = len, .lines = BAD};
     for (size_t at = last_cr(data, len); at != BAD; at = last_cr(data, at)) {
-        w->marker = (uint8_t)marker_at(w->markers, data + at, len - at);
-        if (!w->marker || !only_lines(&b, at + text_of(w->marker)->len)) continue;
+        unsigned marker = marker_at(w->markers, data + at, len - at);
+        if (!marker || !only_lines(&b, at + text_of(marker)->len)) continue;
+        w->marker = (uint8_t)marker;
         w->_line = (uint32_t)(b.line - at);
-        return at;
+        b.lines = at;
+        b.last = len - b.line > 2 ? b.line : at;
+        if (marker < FCM_READY) break;
     }
-    return BAD;
+    return b.lines;
 }
 
 /* Bytes at the end that begin a marker. */

@@ -112,6 +112,12 @@ def test_the_banner_of_a_module_that_has_restarted(kind: type[Watch], marker: Ma
         assert (found.verdict, found.marker, found.marker_len) == (Verdict.SUSPECT, marker, len(text))
     found = watch(kind, ENDS)
     assert found.step(text + b"x", 1.0) == len(text) + 1
+    found = watch(kind, ENDS)
+    assert found.step(text + NC + CLOSED + text, 1.0) == len(text)
+    assert (found.marker, found.last_line) == (NO_CARRIER, len(NC + CLOSED))
+    found = watch(kind, ENDS)
+    assert found.step(b"x" + text + CLOSED + text + b"\r\n", 1.0) == 1
+    assert (found.marker, found.last_line) == (marker, len(text + CLOSED))
     found = watch(kind, NO_CARRIER | OK)
     assert found.step(text, 1.0) == len(text) - 2
 

@@ -57,7 +57,9 @@ static const struct ending endings[] = {
     {"", NC "\r\n+QMTRECV: 0,0,t,4,\"a", FCM_SUSPECT, FCM_NO_CARRIER, BOTH},
     {NC "x", OK "\r\n+A\r\n", FCM_SUSPECT, FCM_OK, BOTH},
     {"abc", "\r\nready\r\n", FCM_SUSPECT, FCM_READY, BOTH | FCM_READY | FCM_RDY},
-    {NC, "\r\nRDY\r\n\r\nERROR\r\n", FCM_SUSPECT, FCM_RDY, BOTH | FCM_READY | FCM_RDY},
+    {"\r\nready", "\r\nRDY\r\n\r\nERROR\r\n", FCM_SUSPECT, FCM_RDY, BOTH | FCM_READY | FCM_RDY},
+    {NC "x", "\r\nRDY\r\n" "\r\n+A\r\n\r\nready\r\n", FCM_SUSPECT, FCM_RDY, BOTH | FCM_READY | FCM_RDY},
+    {"\r\nready\r\n", NC "\r\n+A\r\n\r\nready\r\n", FCM_SUSPECT, FCM_NO_CARRIER, BOTH | FCM_READY | FCM_RDY},
     {"abc\r\nready", "\r\n", FCM_HELD, 0, BOTH},
 };
 

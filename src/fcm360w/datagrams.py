@@ -100,7 +100,7 @@ class Datagrams(Holder):
         if isinstance(row, Received) and row.connect_id == self.connect_id and row.data is not None:
             self._keep(row, row.data, event.at)
         elif isinstance(row, Closed) and row.connect_id == self.connect_id:
-            self.lose("the module closed the socket")
+            self.fail("the module closed the socket")
         else:
             return super().take(event)
         return True
@@ -162,7 +162,7 @@ class Datagrams(Holder):
 
     def close(self) -> Turns[None]:
         """Free the socket; what waits is dropped."""
-        if not self.closed and not self.lost:
+        if not self.closed and not self.freed:
             yield from perform(self.link, close(self.connect_id, 1))
         self.closed = True
         self.detach()

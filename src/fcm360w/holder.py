@@ -28,12 +28,16 @@ class Opening(Protocol):
 
 
 class Holder:
-    """Whoever has one of the module's twelve ids.  `lost` says why it has it no longer, if that was not its doing."""
+    """Whoever has one of the module's twelve ids.
+
+    `lost` says why it is of no use any more, if that was not its doing; `freed`: the id may be another's by now.
+    """
 
     def __init__(self, link: Link, connect_id: int) -> None:
         self.link = link
         self.connect_id = connect_id
         self.lost = ""
+        self.freed = False
         link.sinks.append(self.take)
 
     def take(self, event: Event) -> bool:
@@ -45,9 +49,14 @@ class Holder:
             self.lose(row.why)
         return False
 
+    def fail(self, why: str) -> None:
+        """The module has no more use for the socket, but keeps its id until it is closed."""
+        self.lost = self.lost or why
+
     def lose(self, why: str) -> None:
         """The module has dropped the socket."""
-        self.lost = self.lost or why
+        self.fail(why)
+        self.freed = True
         self.detach()
 
     def detach(self) -> None:

@@ -52,7 +52,7 @@ class Listening(Holder):
         if isinstance(row, Incoming) and row.server_id == self.connect_id:
             self._arrive(row.connect_id, (row.remote_ip, row.remote_port), announced=True)
         elif isinstance(row, Closed) and row.connect_id == self.connect_id:
-            self.lose("the module closed the listener")
+            self.fail("the module closed the listener")
         else:
             self.full += isinstance(row, IncomingFull)
             return super().take(event)
@@ -139,7 +139,7 @@ class Listening(Holder):
         yield from perform(self.link, self._close())
 
     def _close(self) -> Steps[None]:
-        if not self.closed and not self.lost:
+        if not self.closed and not self.freed:
             yield from close(self.connect_id, 1)
         self.closed = True
         while self._waiting:

@@ -27,6 +27,7 @@ class WatchEngine:
         self._hold = hold
         self._last = now
         self._held = self._line = 0
+        self._lines, self._last_line = _BROKEN, 0  # from where on there are only lines, as is known, and the last
         self.markers = markers
         self.armed = self._rules.all
         self.doubled = 0
@@ -87,16 +88,22 @@ class WatchEngine:
         return [marker for marker in _MARKERS if marker & self.markers]
 
     def _find_marker(self, text: bytes) -> tuple[int, Marker] | None:
-        """The last marker with nothing but lines of the module after it."""
+        """The last marker with nothing but lines of the module after it.
+
+        A banner ends data mode only if nothing has ended it before.
+        """
         tried: set[int] = set()
         wanted = self._wanted()
-        at = len(text)
+        at, line, found, self._lines = len(text), 0, None, _BROKEN
         while (at := text.rfind(b"\r", 0, at)) >= 0:
             for marker in wanted:
                 if text.startswith(_MARKERS[marker], at) and self._only_lines(text, at + len(_MARKERS[marker]), tried):
-                    self._line -= at
-                    return at, marker
-        return None
+                    found, line = (at, marker), self._line - at
+                    self._lines, self._last_line = at, self._line if len(text) - self._line > 2 else at
+            if found and found[1] < Marker.READY:
+                break
+        self._line = line
+        return found
 
     def _begun(self, text: bytes) -> int:
         lengths = [
@@ -111,6 +118,9 @@ class WatchEngine:
         """`tried` are places where the chain of lines is known to break later."""
         self._line = at
         while at < len(text):
+            if at == self._lines:
+                self._line = self._last_line
+                return True
             if len(text) - at > 2:  # else it may be the line end that closes a payload
                 self._line = at
             if at in tried:
