@@ -299,7 +299,7 @@ def udp_recvfrom(scene: Scene) -> Act:
     service = scene.keep(scene.module.udp.bind(OWN_PORT))
     service.sendto(b"datagram", (HERE, PORT))
     yield
-    assert service.recvfrom() == (b"datagram", HERE, PORT)
+    assert service.recvfrom()[:3] == (b"datagram", HERE, PORT)
 
 
 @deed("UdpService.close")
