@@ -49,9 +49,11 @@ class Closable(Protocol):
 def open(url: str, escape: EscapePolicy | None = None) -> Module:
     """Open a port and bring the module behind it to command mode, whatever state an earlier owner left it in.
 
-    Takes milliseconds if the module answers, seconds if it must be brought out of data mode.  `escape` is the guard
-    of transparent mode; the default is the manual's second with the port's own slack.
-    UsageError for a bad URL, TransportUnavailable if it cannot be opened, ProtocolError if nothing answers.
+    Takes milliseconds if the module answers, seconds if it must be brought out of data mode, and a second more for each
+    socket that an earlier owner left whose peer is gone.  `escape` is the guard of transparent mode; the default is the
+    manual's second with the port's own slack.  The module's echo is switched off, for good.
+    UsageError for a bad URL, TransportUnavailable if it cannot be opened, NoAnswer if nothing comes, ProtocolError if
+    what comes makes no sense.
     """
     return awake(Module(open_port(url), escape))
 
@@ -169,8 +171,8 @@ class Module:
     def recover(self) -> Recovery:
         """Bring a module that does not answer, or a link that is stuck, to command mode; what had to be done.
 
-        Takes milliseconds if nothing is wrong, half a minute at worst.  The flow that has the link loses it, and ends
-        in GivenUp; those behind it go on afterwards.  A transparent stream goes on when it is next used, unless its
+        Takes milliseconds if nothing is wrong, half a minute at worst, and a second for each open socket.  The flow
+        that has the link loses it, and ends in GivenUp; those behind it go on afterwards.  A transparent stream goes on when it is next used, unless its
         socket had to be closed.  ProtocolError if nothing helps, CommandTimeout if no byte leaves the port.
         """
         return self.drive(recovered(self._link))

@@ -54,8 +54,8 @@ class Listener:
     def accept(self, timeout: float | None = None) -> Stream:
         """The client that has waited longest, with all it has sent so far; one that has left by now, too.
 
-        Waits at most `timeout` seconds, for ever if None; then TimeoutError.  A manual listener asks the module every
-        0.2 s (manual 2.3.7).
+        Waits at most `timeout` seconds, for ever if None; then TimeoutError.  A command that has begun is not cut
+        short, see Stream.settimeout.  A manual listener asks the module every 0.2 s (manual 2.3.7).
         """
         deadline = None if timeout is None else self._module.clock() + timeout
         return self._module.stream_over(self._module.drive(self._channel.accept(deadline)))

@@ -116,8 +116,9 @@ class Stream:
     def settimeout(self, seconds: float | None) -> None:
         """Limit every later call; None waits for ever.  A call that runs out raises TimeoutError.
 
-        A command that has begun is not cut short: that takes milliseconds, but if the module has fallen silent up to
-        the manual's time for it, at most 16 s.  Nor is finding out whether NO CARRIER was payload: two guards.
+        A command that has begun is not cut short: that takes milliseconds, but if the module has fallen silent 20 s,
+        the manual's time and what it takes to look for it.  Nor is finding out whether NO CARRIER was payload: two
+        guards.
         """
         self._timeout = seconds
 
