@@ -173,7 +173,8 @@ class Module:
 
         Takes milliseconds if nothing is wrong, half a minute at worst, and a second for each open socket.  The flow
         that has the link loses it, and ends in GivenUp; those behind it go on afterwards.  A transparent stream goes on
-        when it is next used, unless its socket had to be closed.  ProtocolError if nothing helps, CommandTimeout if no byte leaves the port.
+        when it is next used, unless its socket had to be closed.  ProtocolError if nothing helps, CommandTimeout if no
+        byte leaves the port.
         """
         return self.drive(recovered(self._link))
 
