@@ -15,6 +15,8 @@ from fcm360w.steps import EscapePolicy
 MARKER = b"\r\nNO CARRIER\r\n"
 CLOSED = b'\r\n+QIURC: "closed",0\r\n'
 CHAIN = b"\r\nERROR\r\n" * 30_000 + CLOSED
+SHORT_CHAIN = b"\r\nERROR\r\n" * 2_000 + CLOSED  # for reads of a few bytes, each of which is judged
+CHAINS = [(7, SHORT_CHAIN), (100, CHAIN), (4096, CHAIN), (65536, CHAIN)]
 
 
 PUSHED = b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n" + b"x" * 1368
@@ -36,17 +38,17 @@ def pieces(data: bytes, size: int) -> list[bytes]:
     return out
 
 
-@pytest.mark.parametrize("size", [7, 100, 4096, 65536])
-def test_a_chain_of_any_length_keeps_the_suspicion(size: int) -> None:
+@pytest.mark.parametrize(("size", "chain"), CHAINS, ids=[str(size) for size, _ in CHAINS])
+def test_a_chain_of_any_length_keeps_the_suspicion(size: int, chain: bytes) -> None:
     data = data_mode()
-    for number, piece in enumerate(pieces(b"payload" + MARKER + CHAIN, size)):
+    for number, piece in enumerate(pieces(b"payload" + MARKER + chain, size)):
         data.receive(piece, number * 1e-4)
         assert len(data.withheld) < 2048 + size
     assert data.suspected
     assert data.inbox == b"payload"
     data.tick(1000.0)
     assert data.watch.verdict is Verdict.SILENT
-    assert data.after_marker() == CHAIN
+    assert data.after_marker() == chain
     assert data.inbox == b"payload"
 
 
@@ -61,9 +63,9 @@ def test_line_ends_in_a_counted_payload_do_not_cut_the_chain(size: int, ending: 
     assert data.after_marker() == chain
 
 
-@pytest.mark.parametrize("size", [7, 100, 4096, 65536])
-def test_a_chain_that_was_payload_is_delivered_whole(size: int) -> None:
-    data, stream = data_mode(), b"payload" + MARKER + CHAIN + b"and more"
+@pytest.mark.parametrize(("size", "chain"), CHAINS, ids=[str(size) for size, _ in CHAINS])
+def test_a_chain_that_was_payload_is_delivered_whole(size: int, chain: bytes) -> None:
+    data, stream = data_mode(), b"payload" + MARKER + chain + b"and more"
     for number, piece in enumerate(pieces(stream, size)):
         data.receive(piece, number * 1e-4)
     assert not data.suspected
