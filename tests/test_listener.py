@@ -341,6 +341,19 @@ def test_the_line_that_follows_an_accept_may_come_late_or_not_at_all(after: floa
     assert listener.waiting == 0
 
 
+def test_the_line_that_follows_an_accept_may_come_behind_the_next_question() -> None:
+    world = World()
+    listener = listen(world, manual=True)
+    world.on("AT+QIACCEPT=0,1", answer('+QIACCEPT: 11,"10.0.0.9",51000'))
+    inherits(world, 11)
+    stream = accept(world, listener)
+    world.on("AT+QIACCEPT=0,1", OK + incoming(11) + push(11, b"hello"))
+    world.on("AT+QIACCEPT=0,1", OK, always=True)
+    with pytest.raises(TimeoutError):
+        accept(world, listener, 1.0)
+    assert receive(world, stream) == b"hello"
+
+
 def test_a_line_that_never_followed_an_accept_is_not_waited_for_for_ever() -> None:
     """The next client of that id is announced by a line alone: somebody has switched tcp/accept on again."""
     world = World()

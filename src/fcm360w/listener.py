@@ -39,7 +39,7 @@ class Listening(Holder):
         self._push = mode == "push"
         self._waiting: deque[Commanded] = deque()
         self._arrived = 0
-        self._announced: set[int] = set()
+        self._announced: dict[int, tuple[str, int]] = {}
         self._mark = link.mark("clients", MAX_WAITING)
 
     @property
@@ -60,14 +60,14 @@ class Listening(Holder):
 
     def _arrive(self, connect_id: int, peer: tuple[str, int], announced: bool) -> None:
         """A client that QIACCEPT let in is told of twice: by its answer, and by the line that tells of all."""
-        if announced and connect_id in self._announced:
-            self._announced.discard(connect_id)
+        if announced and self._announced.get(connect_id) == peer:
+            del self._announced[connect_id]
             return
         self.link.tell(Event(self.link.now, Reassigned(connect_id)))
         self._waiting.append(Commanded(self.link, connect_id, self._push, peer))
         self._arrived += 1
         if not announced:
-            self._announced.add(connect_id)
+            self._announced[connect_id] = peer
         if len(self._waiting) > MAX_WAITING:
             self._forget_one()
         self._mark.rise(len(self._waiting))
@@ -120,7 +120,6 @@ class Listening(Holder):
 
     def _invite(self) -> Steps[None]:
         """Let one client in if one waits: without tcp/accept no line tells of it (T32)."""
-        self._announced.clear()
         before = self._arrived
         accepted = yield from explained(Accept(self.connect_id, Choice.ACCEPT))
         for row in accepted:
