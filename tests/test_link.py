@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fcm360w.commands import system, tcp, wifi
-from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, TransportLost, UsageError
+from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, Restarted, TransportLost, UsageError
 from fcm360w.events import Event, EventQueue, Lost, Overlong, Unparsed
 from fcm360w.flows import probe, recover
 from fcm360w.link import MAX_LINE
-from fcm360w.pending import MARGIN
+from fcm360w.pending import CROSSING, MARGIN
 from fcm360w.states import State
 from fcm360w.steps import Pause, Until, Within, until
 from fcm360w.turns import perform
@@ -254,6 +254,32 @@ def test_an_answer_that_leaves_out_the_reply() -> None:
     with pytest.raises(ProtocolError, match=r"AT\+QISEND=3,0: OK without \+QISEND"):
         world.run(tcp.GetSent(3))
     assert world.link.state is State.COMMAND
+
+
+@pytest.mark.parametrize("banner", ["ready", "RDY"])
+def test_a_module_that_restarts_owes_no_late_line(banner: str) -> None:
+    world = World()
+    world.on(OPEN_LINE, OK, (1.0, line(banner)))
+    begin = world.now
+    with pytest.raises(Restarted, match=r"QIOPEN=3.*: the module restarted \(manual 2.3.2\)"):
+        world.run(OPEN)
+    assert world.now == pytest.approx(begin + 1.0, abs=0.1)
+    assert world.events() == [system.Booted()]
+
+
+def test_a_module_that_restarts_owes_no_answer() -> None:
+    world = World()
+    world.on(TRANSPARENT.line(), (1.0, line("ready")))
+    begin = world.now
+    with pytest.raises(Restarted):
+        world.run(TRANSPARENT)
+    assert world.now == pytest.approx(begin + 1.0 + CROSSING, abs=0.1)
+
+
+def test_a_command_that_crosses_the_banner_is_answered() -> None:
+    world = World()
+    world.on("AT+QWSCAN", (0.1, line("ready")), (4.0, OK))
+    assert world.run(wifi.Scan()) == ()
 
 
 def test_a_prompt_after_the_refusal_gets_nothing() -> None:

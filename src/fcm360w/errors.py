@@ -6,7 +6,8 @@
     │   └── NoAnswer              also TimeoutError: there were none
     ├── CommandError          the module said no
     ├── CommandTimeout        also TimeoutError: the module said nothing
-    │   └── GivenUp               before its time was over, since somebody recovered the module
+    │   ├── GivenUp               before its time was over, since somebody recovered the module
+    │   └── Restarted             nor will it: it has started anew
     ├── SendTimeout           also TimeoutError: the caller's time is up, and not all has been sent
     ├── PeerClosed            also ConnectionError: the far end of a socket went away
     ├── SocketLost            also ConnectionError: the module dropped a socket of its own accord
@@ -31,6 +32,7 @@ __all__ = [
     "Overrun",
     "PeerClosed",
     "ProtocolError",
+    "Restarted",
     "SendTimeout",
     "SocketLost",
     "TransportError",
@@ -111,6 +113,13 @@ class GivenUp(CommandTimeout):
 
     def __str__(self) -> str:
         return f"{self.command}: given up after {self.seconds:g} s to recover the module{_manual(self.section)}"
+
+
+class Restarted(CommandTimeout):
+    """The module restarted `seconds` after it was given the command, and so never answers it."""
+
+    def __str__(self) -> str:
+        return f"{self.command}: the module restarted{_manual(self.section)}"
 
 
 class SendTimeout(FCM360WError, TimeoutError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, GivenUp, ProtocolError, UsageError
+from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, GivenUp, ProtocolError, Restarted, UsageError
 from fcm360w.escape import ENDS, RESTARTED, Marker, Verdict
 from fcm360w.events import Event
 from fcm360w.parameters import ParseError, encode
@@ -26,6 +26,9 @@ LINE_END = b"\r\n"
 MAX_COMMAND = 1024
 MARGIN = 1.0
 GLANCE = 0.02
+
+# A command that crossed with the banner of a module which had just started is answered all the same.
+CROSSING = 5.0
 
 
 class Pending:
@@ -95,6 +98,7 @@ class Exchange(Pending):
         self.text = ""
         self.seconds = 0.0
         self.replies: list[Reply] = []
+        self._restarted = False
 
     def begin(self, link: Link) -> None:
         command = self.command
@@ -124,7 +128,16 @@ class Exchange(Pending):
                 link.owing = self.command
             link.out.clear()
             link.timeouts += 1
-            self.fail(link, CommandTimeout(self.command.line(mask=True), self.seconds, self.command.section()))
+            line, section = self.command.line(mask=True), self.command.section()
+            waited = link.now - self.begun
+            restarted = Restarted(line, waited, section) if self._restarted else None
+            self.fail(link, restarted or CommandTimeout(line, self.seconds, section))
+
+    def notice(self, link: Link, row: Reply) -> bool:
+        if row.restarts and self.deadline is not None:
+            self._restarted = True
+            self.deadline = min(self.deadline, link.now + (0.0 if link.state is State.LATE else CROSSING))
+        return False
 
     def prompted(self, link: Link) -> None:
         """The module invites the payload."""

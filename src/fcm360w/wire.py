@@ -179,9 +179,11 @@ class Reply(Row):
     """A line of the module, ``+NAME: ...``, solicited or not.
 
     `said` is the line itself, as it came, if it came unasked; firmware words some lines otherwise than the manual.
+    `restarts`: whoever says it has forgotten all commands.
     """
 
     said: ClassVar[str] = ""
+    restarts: ClassVar[bool] = False
 
     def saying(self, text: str) -> Self:
         """This row, with the line that it was read from."""

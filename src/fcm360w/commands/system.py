@@ -32,6 +32,8 @@ class Restart(Command[None], at="+QRST", ref="2.1.1", form="exec"):
 class Booted(Reply, at="ready", ref="2.1.1"):
     """The module has started, with options as delivered.  The manual prints no such line; some firmware says RDY."""
 
+    restarts = True
+
     @classmethod
     def read(cls, text: str, data: bytes | None = None) -> Self:
         return cls()
