@@ -1133,7 +1133,7 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
     quick = set(public(both)) - waits
     values = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "peer"}
     values |= {"dropped", "full", "over", "waiting"}
-    assert quick <= values | {"adopt", "forget", "settimeout", "stats", "stream_over", "suspended"}
+    assert quick <= values | {"adopt", "forget", "set_hex_units", "settimeout", "stats", "stream_over", "suspended"}
 
 
 def test_both_are_contexts() -> None:

@@ -462,6 +462,7 @@ FACES += (
 
 # What says nothing to a module.
 SILENT = {
+    "Tcp.set_hex_units",
     *("Module.stats", "Module.drive", "Module.adopt", "Module.forget", "Module.stream_over"),
     *("Stream.settimeout", "UdpSocket.settimeout", "UdpService.settimeout"),
 }

@@ -26,6 +26,7 @@ from fcm360w.commands.wifi import (
 from fcm360w.commands.wifi import Mode as Role
 from fcm360w.datagrams import open_client, open_service
 from fcm360w.flows import system, wifi
+from fcm360w.flows.digits import Unit
 from fcm360w.flows.wifi import WifiStatus
 from fcm360w.link import Link
 from fcm360w.listener import ListenMode, open_listener
@@ -138,6 +139,10 @@ class AsyncTcp:
     async def set(self, setting: Setting) -> None:
         """As Tcp.set."""
         await self._module.run(Set(setting))
+
+    def set_hex_units(self, sent: Unit = "digits", received: Unit = "bytes") -> None:
+        """As Tcp.set_hex_units."""
+        self._link.count_hex(sent == "bytes", received == "digits")
 
 
 class AsyncUdp:

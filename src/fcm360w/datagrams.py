@@ -9,7 +9,7 @@ from collections import deque
 from functools import partial
 from typing import NamedTuple
 
-from fcm360w.commands.tcp import MAX_SEND, Access, Closed, Received, Send, SendTo, Service
+from fcm360w.commands.tcp import MAX_SEND, Access, Closed, Received, Send, Service
 from fcm360w.errors import Overrun, SendTimeout, UsageError
 from fcm360w.events import Event
 from fcm360w.flows.sockets import close, connect, explained, serve
@@ -132,12 +132,12 @@ class Datagrams(Holder):
     def send(self, data: bytes, deadline: float | None) -> Turns[None]:
         """One datagram to the peer.  UsageError if it has not 1 to 1460 bytes, 730 while data are hexadecimal."""
         self._fit(data)
-        yield from self._send(Send(self.connect_id, self.encoded(data)), deadline)
+        yield from self._send(self.sending(data), deadline)
 
     def send_to(self, data: bytes, ip: str, port: int, deadline: float | None) -> Turns[None]:
         """One datagram to anybody; as send."""
         self._fit(data)
-        yield from self._send(SendTo(self.connect_id, self.encoded(data), ip, port), deadline)
+        yield from self._send(self.sending_to(data, ip, port), deadline)
 
     def _fit(self, data: bytes) -> None:
         most, why = (MAX_SEND // 2, " while data are hexadecimal") if self.link.doubled_sent else (MAX_SEND, "")

@@ -25,6 +25,7 @@ from fcm360w.commands.wifi import (
 from fcm360w.commands.wifi import Mode as Role
 from fcm360w.datagrams import open_client, open_service
 from fcm360w.flows import system, wifi
+from fcm360w.flows.digits import Unit
 from fcm360w.flows.wifi import WifiStatus
 from fcm360w.link import Link
 from fcm360w.listener import ListenMode, open_listener
@@ -148,6 +149,14 @@ class Tcp:
     def set(self, setting: Setting) -> None:
         """Set an option, such as `set(tcp.PacketSize(512))` (manual 2.3.1)."""
         self._module.run(Set(setting))
+
+    def set_hex_units(self, sent: Unit = "digits", received: Unit = "bytes") -> None:
+        """Tell what this module's lengths count while payload is hexadecimal (tcp.DataFormat): digits, or their bytes.
+
+        `sent`: at the prompt of AT+QISEND; `received`: in +QIRD and +QIURC: "recv".  Nothing is said to the module; the
+        defaults are the manual's (2.3.1).
+        """
+        self._link.count_hex(sent == "bytes", received == "digits")
 
 
 class Udp:

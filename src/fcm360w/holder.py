@@ -12,8 +12,10 @@ from typing import Protocol, TypeVar
 
 from fcm360w import hexcodec
 from fcm360w.commands.system import Booted
+from fcm360w.commands.tcp import Send, SendTo
 from fcm360w.errors import CommandError, CommandTimeout, SocketLost
 from fcm360w.events import Event, Reassigned
+from fcm360w.flows.digits import SendCounted, SendToCounted
 from fcm360w.link import Link
 from fcm360w.steps import Steps
 from fcm360w.turns import Turns, freed, perform, shielded
@@ -70,9 +72,17 @@ class Holder:
         if self.lost:
             raise SocketLost(self.lost)
 
-    def encoded(self, data: bytes) -> bytes:
-        """Payload as the module wants it now."""
-        return hexcodec.encode(data) if self.link.doubled_sent else data
+    def sending(self, data: bytes) -> Send:
+        """The command that sends payload as the module wants it now."""
+        if self.link.doubled_sent and self.link.hex_sent_bytes:
+            return SendCounted(self.connect_id, data)
+        return Send(self.connect_id, hexcodec.encode(data) if self.link.doubled_sent else data)
+
+    def sending_to(self, data: bytes, ip: str, port: int) -> SendTo:
+        """As sending, to somebody."""
+        if self.link.doubled_sent and self.link.hex_sent_bytes:
+            return SendToCounted(self.connect_id, data, ip, port)
+        return SendTo(self.connect_id, hexcodec.encode(data) if self.link.doubled_sent else data, ip, port)
 
     def decoded(self, data: bytes) -> bytes | None:
         """What payload that has come stands for; None if it should be digits and is not."""

@@ -66,7 +66,7 @@ class Link:
     `foreign` counts what no module says; `resumes` is whose data mode ATO returns to.  `retune` changes the port's bit
     rate, or with None only looks whether it can, and returns the one it has then; `start_rate` is the module's after a
     restart, if it is another than now.  `doubled`, `doubled_sent`: each byte of counted payload that is received, or
-    sent, is two hex digits.
+    sent, is two hex digits; `hex_sent_bytes`, `hex_received_digits`: lengths beside it count unlike the manual's.
     """
 
     def __init__(self, now: float, policy: EscapePolicy | None = None, baud: int | None = None) -> None:
@@ -84,6 +84,7 @@ class Link:
         self.retune: Callable[[int | None], int | None] = untunable
         self.start_rate: int | None = None
         self.doubled = self.doubled_sent = False
+        self.hex_sent_bytes = self.hex_received_digits = False
         self.now = self.idle_at = self.heard_at = now
         self.queue: deque[Ticket] = deque()
         self.news = False
@@ -143,9 +144,17 @@ class Link:
         received, sent = row.doubles(), row.doubles_sent()
         if received is not None:
             self.doubled = received
-            self._framer.doubled = _COUNTED if received else 0
+            self._count_digits()
         if sent is not None:
             self.doubled_sent = sent
+
+    def count_hex(self, sent_bytes: bool, received_digits: bool) -> None:
+        """What the lengths beside digits count, from now on."""
+        self.hex_sent_bytes, self.hex_received_digits = sent_bytes, received_digits
+        self._count_digits()
+
+    def _count_digits(self) -> None:
+        self._framer.doubled = _COUNTED if self.doubled and not self.hex_received_digits else 0
 
     def take_prompt(self) -> bool:
         """Whether a prompt was expected; it is no longer."""
