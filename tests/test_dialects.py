@@ -8,6 +8,7 @@ import pytest
 
 from conformance import HOTSPOTS, Surroundings, converse
 from fcm360w.commands import tcp
+from fcm360w.errors import UsageError
 from fcm360w.sim import DIALECTS, QUIRKS, Dialect, World, find_dialect
 from fcm360w.sim.pipes import MemoryPeer
 
@@ -51,3 +52,8 @@ def test_the_driver_is_told_what_lengths_count_beside_digits(quirk: str, units: 
             file.write(said)
             file.flush()
             assert file.read(len(said)) == said
+
+
+def test_other_units_are_refused() -> None:
+    with World().module() as module, pytest.raises(UsageError, match="sent='nibbles' is not one of digits, bytes"):
+        module.tcp.set_hex_units(sent="nibbles")  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ from fcm360w.commands.wifi import (
 )
 from fcm360w.commands.wifi import Mode as Role
 from fcm360w.datagrams import open_client, open_service
-from fcm360w.flows import system, wifi
+from fcm360w.flows import digits, system, wifi
 from fcm360w.flows.digits import Unit
 from fcm360w.flows.wifi import WifiStatus
 from fcm360w.link import Link
@@ -142,7 +142,7 @@ class AsyncTcp:
 
     def set_hex_units(self, sent: Unit = "digits", received: Unit = "bytes") -> None:
         """As Tcp.set_hex_units."""
-        self._link.count_hex(sent == "bytes", received == "digits")
+        digits.count(self._link, sent, received)
 
 
 class AsyncUdp:

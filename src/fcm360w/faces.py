@@ -24,7 +24,7 @@ from fcm360w.commands.wifi import (
 )
 from fcm360w.commands.wifi import Mode as Role
 from fcm360w.datagrams import open_client, open_service
-from fcm360w.flows import system, wifi
+from fcm360w.flows import digits, system, wifi
 from fcm360w.flows.digits import Unit
 from fcm360w.flows.wifi import WifiStatus
 from fcm360w.link import Link
@@ -154,9 +154,9 @@ class Tcp:
         """Tell what this module's lengths count while payload is hexadecimal (tcp.DataFormat): digits, or their bytes.
 
         `sent`: at the prompt of AT+QISEND; `received`: in +QIRD and +QIURC: "recv".  Nothing is said to the module; the
-        defaults are the manual's (2.3.1).
+        defaults are the manual's (2.3.1).  UsageError for any other unit.
         """
-        self._link.count_hex(sent == "bytes", received == "digits")
+        digits.count(self._link, sent, received)
 
 
 class Udp:

@@ -17,7 +17,6 @@ from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
 from fcm360w.sim.network import Network
 from fcm360w.sim.radio import Radio
-from fcm360w.sim.service import Service
 from fcm360w.sim.sockets import Sockets
 from fcm360w.sim.steps import Refused
 from fcm360w.sim.store import MemoryStore, Store
@@ -36,7 +35,7 @@ WOBBLE = 3
 
 
 class Module:
-    """Settings, radio, sockets, services, and the lines that wait to be said.
+    """Settings, radio, sockets, and the lines that wait to be said.
 
     `now` is the time of the command being served.  `restarting` and `next_baud` are requests to who runs the module.
     `chance` makes every choice, and is the same for the same `seed`; without a seed signals do not vary.  `baud` is
@@ -59,10 +58,8 @@ class Module:
         self.saved = self._store.load()
         wobble = self._wobble if seed is not None else lambda: 0
         self.radio = Radio(aps, self._radio_changed, dialect.join_delay, wobble)
-        self.network = network
         self.sockets = Sockets(network, self)
         self.upgrade = Upgrade(network, self._upgrade_changed, dialect.upgrade_delay)
-        self.services: tuple[Service, ...] = (self.upgrade,)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
@@ -135,8 +132,7 @@ class Module:
         self.notify(line)
         if isinstance(line, StationEvent) and line.event is StationChange.DISCONNECTED:
             self.sockets.lose(servers=not self.radio.ap_up)
-            for service in self.services:
-                service.lose()
+            self.upgrade.lose()
         elif isinstance(line, ApEvent) and line.event is ApChange.DOWN and not self.radio.up:
             self.sockets.lose()
 
@@ -149,8 +145,7 @@ class Module:
         """What a restart leaves: the saved values and nothing else."""
         self.restarting = False
         self.sockets.reset()
-        for service in self.services:
-            service.reset()
+        self.upgrade.reset()
         self.radio.reset()
         self.waiting.clear()
         self._settings.clear()
@@ -190,13 +185,11 @@ class Module:
     # ---- time ----
 
     def deadline(self, now: float) -> float | None:
-        services = (service.deadline() for service in self.services)
-        times = (self.radio.deadline(), self.sockets.deadline(now), *services)
+        times = (self.radio.deadline(), self.sockets.deadline(now), self.upgrade.deadline())
         return min((at for at in times if at is not None), default=None)
 
     def tick(self, now: float) -> None:
         self.now = now
         self.radio.tick(now)
         self.sockets.tick(now)
-        for service in self.services:
-            service.tick(now)
+        self.upgrade.tick(now)
