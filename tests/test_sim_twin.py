@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import fcm360w
 from conformance import HOTSPOTS, LEASE, Surroundings, converse, event
 from fcm360w.commands import system, wifi
 from fcm360w.sim import MANUAL, Twin, find_dialect
+from fcm360w.sim.runner import Loop
 from peers import Peer
 from sim_host import OK, Host
 
@@ -155,3 +157,17 @@ def test_overrun_is_counted() -> None:
         assert twin.stats()["overrun_bytes"] > 0
         assert twin.stats()["input_high_water"] == 4096
         host.close()
+
+
+@pytest.mark.timeout(20)
+def test_a_signal_that_comes_before_the_wait_ends_it() -> None:
+    loop = Loop()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    try:
+        with loop.waking_for_signals():
+            signal.raise_signal(signal.SIGTERM)  # its handler has run when this returns
+            loop.turn(None)
+        assert signal.set_wakeup_fd(-1) == -1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        loop.close()

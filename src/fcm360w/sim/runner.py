@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import selectors
+import signal
 import socket
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from fcm360w.sim.board import Board
 from fcm360w.sim.watch import READ, Watch
@@ -41,6 +43,22 @@ class Loop:
         self._posted.append(action)
         with contextlib.suppress(OSError):  # awake already, or closed
             self._wake_end.send(b"\0")
+
+    @contextlib.contextmanager
+    def waking_for_signals(self) -> Iterator[None]:
+        """Meanwhile a signal ends a turn's wait, also one that comes just before it.  Main thread only: else nothing.
+
+        Python's handlers run between two of its instructions.  Of a signal behind the last one before the selector
+        waits, the system call knows nothing.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.set_wakeup_fd(self._wake_end.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
 
     def _woken(self, mask: int) -> None:
         self._own_end.recv(4096)
@@ -83,6 +101,10 @@ class Runner:
         self._loop.post(stop)
 
     def run(self) -> None:
+        with self._loop.waking_for_signals():
+            self._run()
+
+    def _run(self) -> None:
         self._board.turn(time.monotonic())
         while not self._stopping:
             late = time.monotonic() - self._loop.awake > LATE
