@@ -1,4 +1,4 @@
-"""The scene that what test_faults does to a module is done in, and how such a deed is written down."""
+"""What test_faults does to a module, and the scene it is done in; deeds_<chapter>.py have the deeds of a chapter."""
 
 from __future__ import annotations
 
@@ -93,6 +93,7 @@ class Deed(NamedTuple):
 
 
 DEEDS: dict[str, Deed] = {}
+FACES: list[type] = []  # of the chapters, whose every method must be a deed
 
 
 def deed(name: str, *details: Any, **more: Any) -> Callable[[Callable[[Scene], Act]], None]:

@@ -20,6 +20,7 @@ from hypothesis import settings
 
 from deeds import (
     DEEDS,
+    FACES,
     HERE,
     HOTSPOT,
     MODES,
@@ -41,6 +42,9 @@ from fcm360w.errors import FCM360WError, ProtocolError, TransportLost
 from fcm360w.flows.sockets import connect
 from fcm360w.module import Module
 from fcm360w.steps import Within
+
+for chapter in Path(__file__).parent.glob("deeds_*.py"):
+    import_module(chapter.stem)
 
 # Seconds.  What is done has the time that is stated of it, or less if the module says that it restarted; to find out
 # where the module is takes some more.
@@ -444,7 +448,7 @@ def test_a_fault_at_every_moment(name: str, fault: str) -> None:
 
 # ---- nothing is left out
 
-FACES = (
+FACES += (
     module.Module,
     faces.Wifi,
     faces.Tcp,

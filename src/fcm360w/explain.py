@@ -121,9 +121,9 @@ def _asking(each: Piece, line: str) -> list[Reading]:
 def _fitted(fit: Fit, line: str) -> Reading:
     row = fit.row
     form = row.form if issubclass(row, Command) else "write"
-    asks = issubclass(row, Setting) and fit.left_out == len(fit.arguments)
-    parts = () if asks else tuple(_part(argument, row) for argument in fit.arguments)
-    about = f"Ask for an option.  {reference.about(row)}" if asks else reference.about(row)
+    shown = fit.arguments[: row.index] if issubclass(row, Setting) and fit.asks else fit.arguments
+    parts = tuple(_part(argument, row) for argument in shown)
+    about = f"Ask for an option.  {reference.about(row)}" if fit.asks else reference.about(row)
     return Reading(f"{form} command", line, about, row.ref, parts, tuple(fit.faults), tuple(_follows(fit)))
 
 

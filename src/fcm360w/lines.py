@@ -96,6 +96,11 @@ class Fit(NamedTuple):
         return sum(not each.text for each in self.arguments)
 
     @property
+    def asks(self) -> bool:
+        """Whether the line asks for an option: nothing stands in it but whose."""
+        return issubclass(self.row, Setting) and not any(each.text for each in self.arguments[self.row.index :])
+
+    @property
     def distance(self) -> tuple[int, int]:
         """How far the line is from being this row: first by its shape, where a lack is less than a surplus, then by its
         values."""
@@ -109,7 +114,8 @@ class Fit(NamedTuple):
             return None
         values = {each.field.name: each.value for each in self.arguments}
         if issubclass(self.row, Setting):
-            return Set(self.row(**values)) if any(each.text for each in self.arguments) else Get(self.row)
+            whose = tuple(values.values())[: self.row.index]
+            return Get(self.row, whose) if self.asks else Set(self.row(**values))
         uncounted = {field.name: b"" for field in self.row.fields() if field.name not in values}
         command: Command[Any] = self.row(**values, **uncounted)  # type: ignore[assignment]
         return command
@@ -131,8 +137,9 @@ def lay(row: type[Row], parts: Sequence[str], *, strict: bool = True, whole: boo
     fields = row.printed_fields()
     misshapen = tuple(_misshapen(given, len(fields), whole))
     given += [""] * (len(fields) - len(given))
-    needed = whole and not issubclass(row, Setting)
-    judged = (_argument(field, text, strict, needed) for field, text in zip(fields, given, strict=False))
+    needed = (row.index if issubclass(row, Setting) else len(fields)) if whole else 0
+    pairs = enumerate(zip(fields, given, strict=False))
+    judged = (_argument(field, text, strict, place < needed) for place, (field, text) in pairs)
     return Fit(row, tuple(judged), misshapen)
 
 

@@ -28,7 +28,7 @@ FORMS = ("test", "read", "write", "exec")
 def parameters(row: type[Row]) -> tuple[Field, ...]:
     """What stands in a row's line.  A default that only saves a program's typing makes nothing optional there."""
     fields = row.printed_fields()
-    needed = 0 if issubclass(row, Setting) else 1
+    needed = row.index if issubclass(row, Setting) else 1
     first = (field._replace(optional=False) for field in fields[:needed])
     return (*first, *(field._replace(optional=field.optional and not field.literal) for field in fields[needed:]))
 
@@ -172,7 +172,7 @@ class Entry(NamedTuple):
     def test(self) -> tuple[str, ...] | None:
         """The lines that answer the test command, without the name; None if there is no such command."""
         if self.options:
-            return tuple(_tested(option) for option in self.options)
+            return tuple(_tested(option) for option in self.options if option.test != "")
         return next((usage.row.test for usage in self.usages if usage.row.test is not None), None)
 
     @property
@@ -223,6 +223,8 @@ class Entry(NamedTuple):
 
 
 def _tested(option: type[Setting]) -> str:
+    if option.test:
+        return option.test
     ranges = (field.bounds for field in option.fields())
     lists = (",".join(value for value, _ in choices(field)) for field in option.fields())
     shown = (f"{r.low}-{r.high}" if isinstance(r, Range) else values for r, values in zip(ranges, lists, strict=True))

@@ -362,16 +362,43 @@ class Ask(Command[tuple[Support, ...]], ref="1.2"):
 
 
 class Setting(Reply):
-    """One remembered option of a configuration command: its values, their ranges and their defaults."""
+    """One remembered option of a configuration command: its values, their ranges and their defaults.
+
+    The first `index` parameters are no values, but say whose option it is: which context's, which client's.  `test` is
+    what the answer to the test command says of it, where that does not follow from the bounds; "" if it is silent.
+    """
+
+    index: ClassVar[int] = 0
+    test: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, index: int = 0, test: str | None = None, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        cls.index, cls.test = index or cls.index, test
+
+    def whose(self) -> tuple[Any, ...]:
+        """The values of the parameters that say whose option it is."""
+        return tuple(getattr(self, field.name) for field in self.fields()[: self.index])
 
 
 class Get(Command[S], Generic[S]):
-    """Read an option."""
+    """Read an option; `whose` are the parameters that say whose it is, if the row has such."""
 
     setting: type[S]
+    whose: tuple[Any, ...] = ()
 
     def line(self, mask: bool = False) -> str:
-        return f'AT{self.setting.at}="{self.setting.key}"'
+        fields = self.setting.fields()[: self.setting.index]
+        if len(self.whose) != len(fields):
+            names = ", ".join(field.names[0] for field in fields) or "nothing"
+            raise UsageError(f"Get: whose {self.setting.__name__} is told by {names} (manual {self.setting.ref})")
+        for field, value in zip(fields, self.whose, strict=True):
+            if fault := field.fault(value):
+                raise UsageError(f"{self.setting.__name__}: {field.names[0]} {fault} (manual {self.setting.ref})")
+        whose = (field.format(value) for field, value in zip(fields, self.whose, strict=True))
+        return f"AT{self.setting.at}=" + ",".join([f'"{self.setting.key}"', *whose])
+
+    def belongs(self, reply: Reply) -> bool:
+        return isinstance(reply, Setting) and reply.whose() == self.whose
 
     def section(self) -> str:
         return self.setting.ref

@@ -27,8 +27,10 @@ class Encoder:
         """A final result, CONNECT, or any text that stands alone between line ends."""
         return CRLF + encode(text) + CRLF
 
-    def refusal(self, code: SocketCode) -> bytes:
-        """The final result of a command that failed."""
+    def refusal(self, code: SocketCode, cme: int | None = None) -> bytes:
+        """The final result of a command that failed; with `cme` the one that carries this code."""
+        if cme is not None:
+            return self.line(f"+CME ERROR: {cme}")
         return self.line(f"+CME ERROR: {int(code)}" if self._dialect.cme_everywhere else "ERROR")
 
     def banner(self) -> bytes:
@@ -48,13 +50,16 @@ class Encoder:
 
     def unsolicited(self, reply: Reply, *, hexed: bool = False) -> bytes:
         """A line and the payload that belongs to it; `hexed` prints each byte of it as two digits."""
-        if not isinstance(reply, (Data, Received)) or not reply.data:
+        field = reply.payload_field()
+        data: bytes | None = getattr(reply, field.name) if field else None
+        if field is None or not data:
             return self.line(self._text(reply))
-        body = binascii.hexlify(reply.data).upper() if hexed else reply.data
-        counted = reply.replace(data=body) if self._dialect.hex_recv_digits else reply
+        hexed = hexed and isinstance(reply, (Data, Received))
+        body = binascii.hexlify(data).upper() if hexed else data
+        counted = reply.replace(**{field.name: body}) if self._dialect.hex_recv_digits else reply
         comma = "," if isinstance(reply, Data) and reply.remote_ip and self._dialect.qird_comma else ""
-        trailer = b"" if isinstance(reply, Received) and self._dialect.push_no_trailer else CRLF
-        return self.line(counted.line() + comma) + body + trailer
+        trailer = b"" if reply.key == "recv" and self._dialect.push_no_trailer else CRLF
+        return self.line(self._text(counted) + comma) + body + trailer
 
     def _text(self, reply: Reply) -> str:
         if isinstance(reply, LastError) and self._dialect.geterror_bare:

@@ -27,12 +27,12 @@ class Entry:
         return self._prompt.count is not None
 
     def deadline(self) -> float | None:
-        """When the host's silence ends the entry."""
+        """When the host's silence, or its time, ends the entry."""
         return self._heard + self._prompt.patience if self._prompt.patience else None
 
     def feed(self, data: bytes, now: float) -> int:
         """Take bytes; returns how many, the others come after the payload.  Refused when the host gave up."""
-        self._heard = now
+        self._heard = self._heard if self._prompt.whole else now
         if self._prompt.count is not None:
             used = self._prompt.count - len(self._data)
             self._data += data[:used]
@@ -45,10 +45,16 @@ class Entry:
         self.done = end is not None
         return end.end() if end else len(data)
 
+    def expire(self) -> bytes:
+        """What was entered when the time is over.  Refused if that is not enough."""
+        if not self._prompt.connect:
+            raise Refused(SocketCode.TIMED_OUT)
+        return bytes(self._data)
+
     def payload(self, cancelled: bool) -> bytes:
         """What was entered.  Refused if it was cancelled or is too long."""
         if cancelled:
             raise Refused(SocketCode.CANCELLED)
-        if len(self._data) > self._prompt.limit:
+        if not self._prompt.connect and len(self._data) > self._prompt.limit:
             raise Refused(SocketCode.INVALID_PARAMETERS)
         return bytes(self._data)

@@ -26,7 +26,7 @@ from fcm360w.sim.handlers import HANDLERS, load
 from fcm360w.sim.module import Module
 from fcm360w.sim.packer import Packer
 from fcm360w.sim.parser import Reader, Unknown, after_at, concerns_sockets, segments
-from fcm360w.sim.steps import Connect, Ending, Prompt, Refused, Steps, Wait
+from fcm360w.sim.steps import Connect, Ending, Prompt, Raw, Refused, Steps, Wait
 from fcm360w.sim.uart import Passage, PayloadStamps
 from fcm360w.wire import Command, Reply
 
@@ -121,7 +121,7 @@ class SimLink:
         elif self._wait and ((done := self._wait.done()) or now >= self._until):
             self._resume_job(done)
         elif self._entry and (silent := self._entry.deadline()) is not None and now >= silent:
-            self._resume_job(Refused(SocketCode.TIMED_OUT))
+            self._expire(self._entry)
         elif self._data and self._data.tick(now):
             self._escaped()
         self._serve_network()
@@ -218,6 +218,15 @@ class SimLink:
         else:
             self._resume_job(payload)
 
+    def _expire(self, entry: Entry) -> None:
+        """The host was silent for too long."""
+        try:
+            payload = entry.expire()
+        except Refused as refusal:
+            self._resume_job(refusal)
+        else:
+            self._resume_job(payload)
+
     def _take_data(self, now: float, byte_time: float) -> None:
         if self._data is None:
             return
@@ -287,13 +296,13 @@ class SimLink:
         assert job is not None
         try:
             step = job.throw(value) if isinstance(value, Refused) else job.send(value)
-            while isinstance(step, Reply):
+            while isinstance(step, (Reply, Raw)):
                 self._inform(step)
                 step = job.send(None)
         except StopIteration as stop:
             self._finish(stop.value)
         except Refused as refusal:
-            self._end(self._encoder.refusal(refusal.code))
+            self._end(self._encoder.refusal(refusal.code, refusal.cme))
         except Exception:
             log.exception("the handler failed")
             self.module.last_error = SocketCode.UNKNOWN
@@ -301,7 +310,10 @@ class SimLink:
         else:
             self._suspend(step)
 
-    def _inform(self, reply: Reply) -> None:
+    def _inform(self, reply: Reply | Raw) -> None:
+        if isinstance(reply, Raw):
+            self._put(reply.data)
+            return
         self._say(self._encoder.information(reply, first=not self._told, hexed=self.module.hexed))
         self._told = True
 
@@ -310,7 +322,7 @@ class SimLink:
         if isinstance(step, Prompt):
             self._entry = Entry(step, now)
             self._mode = Mode.PROMPT
-            self._say(self._encoder.prompt())
+            self._say(self._encoder.line("CONNECT") if step.connect else self._encoder.prompt())
         elif step.done():
             self._resume_job(True)
         else:

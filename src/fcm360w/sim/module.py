@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from fcm360w.commands.codes import SocketCode
@@ -15,8 +15,9 @@ from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
 from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
-from fcm360w.sim.network import Network
+from fcm360w.sim.network import Attempt, Connection, Network
 from fcm360w.sim.radio import Radio
+from fcm360w.sim.service import Service
 from fcm360w.sim.sockets import Sockets
 from fcm360w.sim.steps import Refused
 from fcm360w.sim.store import MemoryStore, Store
@@ -35,7 +36,7 @@ WOBBLE = 3
 
 
 class Module:
-    """Settings, radio, sockets, and the lines that wait to be said.
+    """Settings, radio, sockets, services, and the lines that wait to be said.
 
     `now` is the time of the command being served.  `restarting` and `next_baud` are requests to who runs the module.
     `chance` makes every choice, and is the same for the same `seed`; without a seed signals do not vary.  `baud` is
@@ -58,8 +59,10 @@ class Module:
         self.saved = self._store.load()
         wobble = self._wobble if seed is not None else lambda: 0
         self.radio = Radio(aps, self._radio_changed, dialect.join_delay, wobble)
+        self.network = network
         self.sockets = Sockets(network, self)
         self.upgrade = Upgrade(network, self._upgrade_changed, dialect.upgrade_delay)
+        self.services: tuple[Service, ...] = (self.upgrade,)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
@@ -70,7 +73,7 @@ class Module:
         self.ate_refused = False
         self.echo = self._echo_at_start()
         self.last_error = SocketCode.SUCCESS
-        self._settings: dict[type[Setting], Setting] = {}
+        self._settings: dict[tuple[Any, ...], Setting] = {}
         if self.saved.hotspot:
             self.radio.resume(self.saved.hotspot.ssid, self.saved.hotspot.password)
 
@@ -79,14 +82,14 @@ class Module:
 
     # ---- settings ----
 
-    def setting(self, row: type[S]) -> S:
-        """The value of an option."""
-        value = self._settings.get(row)
-        return value if isinstance(value, row) else row()
+    def setting(self, row: type[S], *whose: Any) -> S:
+        """The value of an option; `whose`, if several have it (Setting.index)."""
+        value = self._settings.get((row, *whose))
+        return value if isinstance(value, row) else row(*whose)
 
     def change(self, value: Setting) -> None:
         """Set an option."""
-        self._settings[type(value)] = value
+        self._settings[type(value), *value.whose()] = value
 
     @property
     def hexed(self) -> bool:
@@ -114,6 +117,16 @@ class Module:
     def _echo_at_start(self) -> bool:
         return self.dialect.echo_on if self.saved.echo is None else self.saved.echo
 
+    # ---- clients of protocols ----
+
+    def dial(
+        self, host: str, port: int, context: int | None, done: Callable[[Connection | SocketCode], None]
+    ) -> Attempt:
+        """Connect to a server; with `context` under TLS, as AT+QSSLCFG says of that context.  As Network.connect."""
+        if context is not None:
+            raise Refused(SocketCode.NOT_SUPPORTED)
+        return self.network.connect(host, port, 0, done)
+
     # ---- lines that nobody asked for ----
 
     def notify(self, line: Reply) -> bool:
@@ -132,7 +145,8 @@ class Module:
         self.notify(line)
         if isinstance(line, StationEvent) and line.event is StationChange.DISCONNECTED:
             self.sockets.lose(servers=not self.radio.ap_up)
-            self.upgrade.lose()
+            for service in self.services:
+                service.lose()
         elif isinstance(line, ApEvent) and line.event is ApChange.DOWN and not self.radio.up:
             self.sockets.lose()
 
@@ -145,7 +159,8 @@ class Module:
         """What a restart leaves: the saved values and nothing else."""
         self.restarting = False
         self.sockets.reset()
-        self.upgrade.reset()
+        for service in self.services:
+            service.reset()
         self.radio.reset()
         self.waiting.clear()
         self._settings.clear()
@@ -185,11 +200,13 @@ class Module:
     # ---- time ----
 
     def deadline(self, now: float) -> float | None:
-        times = (self.radio.deadline(), self.sockets.deadline(now), self.upgrade.deadline())
+        services = (service.deadline() for service in self.services)
+        times = (self.radio.deadline(), self.sockets.deadline(now), *services)
         return min((at for at in times if at is not None), default=None)
 
     def tick(self, now: float) -> None:
         self.now = now
         self.radio.tick(now)
         self.sockets.tick(now)
-        self.upgrade.tick(now)
+        for service in self.services:
+            service.tick(now)

@@ -20,7 +20,7 @@ __all__ = ["Reader", "Unknown", "after_at", "concerns_sockets", "options_of", "s
 
 NAME = re.compile(r"(\+[A-Z]+|[A-Z]?)(.*)", re.IGNORECASE | re.DOTALL)
 
-Current = Callable[[type[Setting]], Setting]
+Current = Callable[..., Setting]
 
 
 class Unknown(Refused):
@@ -158,18 +158,24 @@ class Reader(NamedTuple):
         return ",".join([*quoted, *parts[len(fields) :]])
 
     def _option(self, name: str, parts: list[str]) -> Command[Any] | None:
-        """``"key"`` asks, ``"key",...`` sets; a parameter left out keeps its value."""
+        """``"key"``, and whose it is, asks; with more it sets, and a parameter left out keeps its value."""
         key = f'"{parts[0]}"' if self.bare and parts[0][:1] != '"' else parts[0]
         for row in _settings().get(name, []):
             if key == f'"{row.key}"':
                 try:
-                    return Get(row) if len(parts) == 1 else Set(self._merged(row, key, parts[1:]))
+                    return self._asked(row, parts[1:]) or Set(self._merged(row, key, parts[1:]))
                 except ParseError:
                     return None
         return None
 
+    def _asked(self, row: type[Setting], given: list[str]) -> Command[Any] | None:
+        if len(given) != row.index:
+            return None
+        return Get(row, tuple(field.parse(part, strict=True) for field, part in zip(row.fields(), given, strict=False)))
+
     def _merged(self, row: type[Setting], key: str, given: list[str]) -> Setting:
-        before = self.current(row)
+        whose = (field.parse(part, strict=True) for field, part in zip(row.fields()[: row.index], given, strict=False))
+        before = self.current(row, *whose)
         kept = [field.name for i, field in enumerate(row.fields()) if i >= len(given) or not given[i]]
         value = row.parse(",".join([key, self._joined(given, row.fields())]), strict=True)
         return dataclasses.replace(value, **{name: getattr(before, name) for name in kept})

@@ -1,8 +1,8 @@
 """What a handler may say and do while it serves a command.
 
 A plain handler returns its information lines, or a final result that is not OK, or Connect.  One that takes time is a
-generator: it yields information lines, a Prompt (it is sent the payload), or a Wait (it is sent whether it came true),
-and returns the final result, OK if it returns nothing, or Connect.  Either raises Refused for an ERROR.
+generator: it yields information lines, a Prompt (it is sent the payload), a Wait (it is sent whether it came true), or
+Raw bytes, and returns the final result, OK if it returns nothing, or Connect.  Either raises Refused for an ERROR.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from fcm360w.wire import Reply
 if TYPE_CHECKING:
     from fcm360w.sim.endpoints import Client
 
-__all__ = ["Answer", "Connect", "Ending", "Printed", "Prompt", "Refused", "Step", "Steps", "Wait"]
+__all__ = ["Answer", "Connect", "Ending", "Printed", "Prompt", "Raw", "Refused", "Step", "Steps", "Wait"]
 
 
 class Refused(Exception):
-    """The command ends in ERROR; `code` is what AT+QIGETERROR will tell, if it is a socket command."""
+    """The command ends in ERROR; `code` is what AT+QIGETERROR will tell, if it is a socket command.
 
-    def __init__(self, code: SocketCode = SocketCode.INVALID_PARAMETERS) -> None:
-        super().__init__(code)
+    With `cme` it ends in +CME ERROR and that code, whatever the dialect.
+    """
+
+    def __init__(self, code: SocketCode = SocketCode.INVALID_PARAMETERS, cme: int | None = None) -> None:
+        super().__init__(code, cme)
         self.code = code
+        self.cme = cme
 
 
 class Printed(Reply):
@@ -42,12 +46,23 @@ class Printed(Reply):
 class Prompt:
     """Ask the host for bytes: `count` of them, or (None) up to CTRL+Z and at most `limit`.
 
-    `patience` is how many seconds the host may be silent; 0 is for ever.
+    `patience` is how many seconds the host may be silent; 0 is for ever.  With `connect` the bytes are invited by
+    CONNECT, after which silence ends them: what has come until then is the payload, which `limit` does not bound.
+    `whole` counts the patience from the invitation, not from the last byte.
     """
 
     count: int | None
     limit: int
     patience: float
+    connect: bool = False
+    whole: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Raw:
+    """Bytes for the host as they are: the next line brings its own leading line end."""
+
+    data: bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +84,7 @@ class Connect:
     socket: Client
 
 
-Step = Reply | Prompt | Wait
+Step = Reply | Prompt | Raw | Wait
 Ending = str | Connect | None
 Steps = Generator[Step, Any, Ending]
 Answer = tuple[Reply, ...] | str | Connect | Steps

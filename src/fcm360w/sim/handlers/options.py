@@ -17,7 +17,7 @@ from fcm360w.wire import Ask, Command, Get, Set, Setting
 
 @handles(Get)
 def get(module: Module, command: Get[Setting]) -> Answer:
-    return (module.setting(command.setting),)
+    return (module.setting(command.setting, *command.whose),)
 
 
 @handles(Set)
@@ -33,10 +33,12 @@ def ask(module: Module, command: Ask) -> Answer:
         return dns_servers(module, GetDnsServers())  # W16
     if issubclass(row, Command):
         return tuple(Printed(f"{row.at}: {text}") for text in row.test or ())
-    return tuple(Printed(_described(option)) for option in options_of(row.at))
+    return tuple(Printed(_described(option)) for option in options_of(row.at) if option.test != "")
 
 
 def _described(option: type[Setting]) -> str:
+    if option.test:
+        return f"{option.at}: {option.test}"
     return ",".join([f'{option.at}: "{option.key}"', *(_values(field) for field in option.fields())])
 
 
