@@ -35,7 +35,8 @@ from peers import Peer
 pytestmark = pytest.mark.driver
 
 GUARD = 0.3
-POLICY = fcm360w.EscapePolicy(guard_before=GUARD, guard_after=GUARD, slack=0.1)
+ANSWER = 3.0  # of a twin on a loaded machine
+POLICY = fcm360w.EscapePolicy(guard_before=GUARD, guard_after=GUARD, slack=0.1, answer=ANSWER)
 DIALECT = spoken.dialect(guard=GUARD)
 SLOWNESS = 1000 if DIALECT.response_delay else 1  # by which what takes a command each is cut
 MODES: tuple[Mode, ...] = ("transparent", "push", "buffer")

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.driver
 
 LIMIT = 20.0
 LOCAL = "127.0.0.1"
-QUICK = EscapePolicy(guard_before=0.3, guard_after=0.3, slack=0.1)
+QUICK = EscapePolicy(guard_before=0.3, guard_after=0.3, slack=0.1, answer=3.0)
 DIALECT = spoken.dialect(guard=0.3)
 APS = (
     AccessPoint("hall", "open sesame", rssi=-52, channel=6),

@@ -21,7 +21,8 @@ from peers import Peer
 from sim_host import OK, Host
 
 GUARD = 0.2
-POLICY = fcm360w.EscapePolicy(guard_before=GUARD, guard_after=GUARD, slack=0.1)
+ANSWER = 3.0  # of a twin on a loaded machine
+POLICY = fcm360w.EscapePolicy(guard_before=GUARD, guard_after=GUARD, slack=0.1, answer=ANSWER)
 PATIENCE = 20.0
 
 
