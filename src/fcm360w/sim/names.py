@@ -79,9 +79,9 @@ class Lookup:
     def _ask(self, now: float) -> None:
         """Send the question to the next server, as a new one: an answer that comes too late is nobody's."""
         self._close()
-        datagrams = self._network.datagrams(0, client=True)
         question = self._question()
-        if isinstance(datagrams, SocketCode) or question is None:
+        datagrams = self._network.datagrams(0, client=True) if question else SocketCode.DNS_FAILED
+        if question is None or isinstance(datagrams, SocketCode):
             self._result = SocketCode.DNS_FAILED
             return
         self._datagrams, self._server, self._until = datagrams, self._left.pop(0), now + PATIENCE
