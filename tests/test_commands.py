@@ -266,7 +266,19 @@ BELOW = [
 ]
 CLOCKS_AND_IO = {"asyncio", "datetime", "select", "selectors", "signal", "socket", "subprocess", "threading", "time"}
 LOCKS = {"wire.py": {"threading"}}  # rows are completed at first use, perhaps by two threads at once
-FACADES = {"aio", "aio_faces", "aio_sockets", "aio_streams", "faces", "module", "ports", "sockets", "streams"}
+FACADES = {
+    "aio",
+    "aio_faces",
+    "aio_net",
+    "net",
+    "aio_sockets",
+    "aio_streams",
+    "faces",
+    "module",
+    "ports",
+    "sockets",
+    "streams",
+}
 FACADES |= {"cli", "sim", "threads"}
 
 

@@ -20,6 +20,7 @@ from fcm360w import aio, streams
 from fcm360w import module as module_py
 from fcm360w.aio import AsyncModule
 from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
+from fcm360w.aio_net import AsyncNet
 from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, AsyncUdpSocket
 from fcm360w.aio_streams import AsyncStream
 from fcm360w.commands import system, tcp, wifi
@@ -37,6 +38,7 @@ from fcm360w.faces import System, Tcp, Udp, Wifi
 from fcm360w.flows.recover import Recovery, Rung
 from fcm360w.inbox import Chunk
 from fcm360w.module import Module
+from fcm360w.net import Net
 from fcm360w.sockets import Listener, UdpEnd, UdpService, UdpSocket
 from fcm360w.states import State
 from fcm360w.steps import Pause, Until, Within
@@ -1075,6 +1077,7 @@ PAIRS: list[tuple[Any, Any]] = [
     (Module, AsyncModule),
     (Stream, AsyncStream),
     (Wifi, AsyncWifi),
+    (Net, AsyncNet),
     (Tcp, AsyncTcp),
     (Udp, AsyncUdp),
     (System, AsyncSystem),

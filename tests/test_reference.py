@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fcm360w import reference
-from fcm360w.commands import URCS, codes, system, tcp, wifi
+from fcm360w.commands import URCS, codes, net, system, tcp, wifi
 from fcm360w.parameters import Field
 from fcm360w.wire import Command, Row, Setting
 from test_wire import TABLE, each_field, sample
@@ -147,7 +147,8 @@ def test_a_command_is_found_by_its_name(name: str, sections: list[str]) -> None:
 
 
 def test_lines_are_found_by_their_name() -> None:
-    assert reference.said("qiurc") == [tcp.Received, tcp.Closed, tcp.Incoming, tcp.IncomingFull]
+    sockets = [tcp.Received, tcp.Closed, tcp.Incoming, tcp.IncomingFull]
+    assert reference.said("qiurc") == [*sockets, net.Resolved, net.HostAddress]
     assert reference.said("rdy") == [system.Booted]
     assert reference.said("qno") == []
 
@@ -156,7 +157,7 @@ def test_every_code_tells_where_it_is_carried() -> None:
     found = {code.number: code for code in reference.codes()}
     assert found.keys() == set(map(int, codes.SocketCode))
     assert found[565].text == "Socket has been closed"
-    assert found[565].carriers == ("+QIOPEN <err>", "+QIGETERROR <err>")
+    assert {"+QIOPEN <err>", "+QIGETERROR <err>", "+QPING <ping_result>"} <= set(found[565].carriers)
 
 
 def test_the_whole_table_as_data() -> None:

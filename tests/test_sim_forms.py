@@ -37,6 +37,8 @@ TESTS = {
     "AT+QISEND": ("+QISEND: (0-11),(0-1460),<remoteIP>,(1-65535)",),
     "AT+QIRD": ("+QIRD: (0-11),(0-1500)",),
     "AT+QIACCEPT": ("+QIACCEPT: (0-11),(0,1),(0-11)",),
+    "AT+QPING": ("+QPING: <host>,(1-255),(1-10)",),
+    "AT+QIDNSGIP": ("+QIDNSGIP: <hostname>",),
     "AT+QISWTMD": ("+QISWTMD: (0-11),(0-2)",),
     "AT+QIGETERROR": (),
 }

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fcm360w.channel import Channel, Mode, Report
-from fcm360w.commands import codes, system, tcp, wifi
+from fcm360w.commands import codes, net, system, tcp, wifi
 from fcm360w.errors import CommandError, FCM360WError
 from fcm360w.events import Unparsed
 from fcm360w.flows import leave, sockets, start
+from fcm360w.flows import net as reach
 from fcm360w.flows import system as modules
 from fcm360w.flows import wifi as hotspots
 from fcm360w.opening import open_channel
@@ -219,7 +220,7 @@ def _public(*modules: types.ModuleType) -> dict[str, Any]:
     return dict(found)
 
 
-NAMES: dict[str, Any] = _public(codes, system, wifi, tcp) | {
+NAMES: dict[str, Any] = _public(codes, system, wifi, tcp, net) | {
     "Ask": Ask,
     "Get": Get,
     "Set": Set,
@@ -227,6 +228,10 @@ NAMES: dict[str, Any] = _public(codes, system, wifi, tcp) | {
     "Unparsed": Unparsed,
     "Say": Say,
     "Report": Report,
+    "PingResult": reach.PingResult,
+    "HostAddresses": reach.HostAddresses,
+    "ping": reach.ping,
+    "resolve": reach.resolve,
     "connect": sockets.connect,
     "explained": sockets.explained,
     "leave": lambda: leave.leave(POLICY),

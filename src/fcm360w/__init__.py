@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
     from fcm360w.aio_streams import AsyncStream
     from fcm360w.datagrams import Datagram
+    from fcm360w.flows.net import HostAddresses, PingResult
     from fcm360w.flows.recover import Recovery, Rung
     from fcm360w.flows.wifi import WifiStatus
     from fcm360w.inbox import Chunk
@@ -57,11 +58,13 @@ __all__ = [
     "EscapePolicy",
     "FCM360WError",
     "GivenUp",
+    "HostAddresses",
     "Listener",
     "Module",
     "NoAnswer",
     "Overrun",
     "PeerClosed",
+    "PingResult",
     "ProtocolError",
     "Recovery",
     "Restarted",
@@ -83,6 +86,7 @@ __all__ = [
 ]
 
 _WHERE = {
+    "HostAddresses": "flows.net",
     "AsyncListener": "aio_sockets",
     "AsyncModule": "aio",
     "AsyncStream": "aio_streams",
@@ -92,6 +96,7 @@ _WHERE = {
     "Datagram": "datagrams",
     "Listener": "sockets",
     "Module": "module",
+    "PingResult": "flows.net",
     "Recovery": "flows.recover",
     "Rung": "flows.recover",
     "Stats": "stats",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -29,7 +29,7 @@ from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
-    pass
+    from fcm360w.aio_net import AsyncNet
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -102,6 +102,13 @@ class AsyncModule:
         self.wifi, self.system = AsyncWifi(self), AsyncSystem(self)
         self.tcp, self.udp = AsyncTcp(self, self._link), AsyncUdp(self, self._link)
         self._watch_reads()
+
+    @cached_property
+    def net(self) -> AsyncNet:
+        """As Module.net."""
+        from fcm360w.aio_net import AsyncNet
+
+        return AsyncNet(self)
 
     @property
     def url(self) -> str:

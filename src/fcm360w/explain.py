@@ -169,8 +169,8 @@ def _nearest(rows: list[type[Reply]], rest: str) -> list[Fit]:
     strict = [fit for row in rows if (fit := _laid(row, rest, strict=True))]
     lenient = [fit for row in rows if (fit := _laid(row, rest, strict=False))]
     for fits in (strict, lenient):
-        if good := [fit for fit in fits if not fit.faults]:
-            return good
+        if good := {fit.row: fit for fit in fits if not fit.faults}:
+            return list(good.values())
     nearest = min((fit.distance for fit in lenient), default=None)
     return [fit for fit in lenient if fit.distance == nearest]
 
@@ -182,14 +182,14 @@ def _laid(row: type[Reply], rest: str, strict: bool) -> Fit | None:
         reply = row.read(rest)
     except ParseError:
         return None
-    values = ((field, getattr(reply, field.name)) for field in row.printed_fields())
-    return Fit(
-        row, tuple(Argument(field, field.format(value), value, _outside(field, value)) for field, value in values), ()
-    )
+    return Fit(type(reply), tuple(_read(field, getattr(reply, field.name)) for field in reply.printed_fields()), ())
 
 
-def _outside(field: Field, value: Any) -> str | None:
-    return field.bounds.check(value) if field.bounds else None
+def _read(field: Field, value: Any) -> Argument:
+    """A value that a row has read."""
+    if value is None:
+        return Argument(field, "", None, None)
+    return Argument(field, field.format(value), value, field.bounds.check(value) if field.bounds else None)
 
 
 def _heard(fit: Fit, text: str) -> Reading:

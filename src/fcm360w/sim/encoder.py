@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 
 from fcm360w.commands.codes import SocketCode
+from fcm360w.commands.net import Resolved
 from fcm360w.commands.tcp import Data, LastError, NoCarrier, Received
 from fcm360w.commands.wifi import Addresses, Hotspot, Seen, StationChange, StationEvent
 from fcm360w.parameters import Field, encode
@@ -64,6 +65,8 @@ class Encoder:
     def _text(self, reply: Reply) -> str:
         if isinstance(reply, LastError) and self._dialect.geterror_bare:
             return f"{reply.at}: {int(reply.err)}, {reply.errcode_description}"
+        if isinstance(reply, Resolved) and reply.err:
+            return f'{reply.at}: "{reply.key}",{reply.err}' + ("" if self._dialect.dnsgip_short else ",0,0")
         if not reply.ref.startswith(WIRELESS):
             return reply.line()
         return f"{reply.at}:{'' if self._dialect.no_space else ' '}{self._wireless(reply)}"

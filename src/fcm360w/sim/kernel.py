@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable
 
 from fcm360w.commands.codes import SocketCode
+from fcm360w.sim.kernel_echo import KernelEcho
 from fcm360w.sim.kernel_sockets import KERNEL_BUFFER, KernelConnection, KernelDatagrams, KernelListening
-from fcm360w.sim.network import Attempt, Connection, Datagrams, Listening, is_address
+from fcm360w.sim.network import Attempt, Connection, Datagrams, Echo, Listening, is_address
 from fcm360w.sim.watch import WRITE, Watch
 
 __all__ = ["LOOPBACK", "KernelNetwork"]
@@ -201,6 +202,11 @@ class KernelNetwork:
         lookup = KernelLookup(self, host, done)
         self.lookups.add(lookup)
         return lookup
+
+    def ping(self, host: str, size: int, done: Callable[[Echo | SocketCode], None]) -> Attempt:
+        request = KernelEcho(self.selector, self.post, done)
+        request.start(host, size)
+        return request
 
     def deadline(self) -> float | None:
         return min((attempt.until for attempt in self.attempts), default=None)

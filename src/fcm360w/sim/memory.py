@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from fcm360w.commands.codes import SocketCode
 from fcm360w.sim.agenda import Action, Agenda
-from fcm360w.sim.network import Attempt, Connection, is_address
+from fcm360w.sim.network import Attempt, Connection, Echo, is_address
 from fcm360w.sim.pipes import MemoryConnection, MemoryPeer, Pipe, Way
 
 __all__ = ["MemoryNetwork", "MemoryServer", "MemoryUdp"]
@@ -22,6 +22,7 @@ CONNECT_PATIENCE = 150.0
 FIRST_FREE_PORT = 49152
 FIRST_DIALLED = 51000
 PORTS = 65536
+TTL = 64
 DATAGRAMS = 64  # that wait to be read; what comes beyond is dropped
 
 
@@ -260,6 +261,18 @@ class MemoryNetwork:
     def resolve(self, host: str, done: Callable[[str], None]) -> Attempt:
         attempt = MemoryAttempt(done)
         self._later(self.delay(), lambda: attempt.settle(self._address(host)))
+        return attempt
+
+    def ping(self, host: str, size: int, done: Callable[[Echo | SocketCode], None]) -> Attempt:
+        """Whoever serves anything answers."""
+        attempt = MemoryAttempt(done)
+        known = any(host == place[0] for place in (*self._servers, *self._udp)) or host in self.names.values()
+
+        def back() -> None:
+            self._datagram(host, lambda: attempt.settle(Echo(host, size, TTL)))
+
+        if known:
+            self._datagram(host, back)
         return attempt
 
     # ---- what its sockets need

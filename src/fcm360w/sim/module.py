@@ -15,7 +15,9 @@ from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
 from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
+from fcm360w.sim.names import Names
 from fcm360w.sim.network import Attempt, Connection, Network
+from fcm360w.sim.pings import Pings
 from fcm360w.sim.radio import Radio
 from fcm360w.sim.service import Service
 from fcm360w.sim.sockets import Sockets
@@ -62,7 +64,9 @@ class Module:
         self.network = network
         self.sockets = Sockets(network, self)
         self.upgrade = Upgrade(network, self._upgrade_changed, dialect.upgrade_delay)
-        self.services: tuple[Service, ...] = (self.upgrade,)
+        self.names = Names(network, self.chance, lambda: self.radio.chosen_servers)
+        self.pings = Pings(network, self.names, self.notify)
+        self.services: tuple[Service, ...] = (self.upgrade, self.names, self.pings)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0

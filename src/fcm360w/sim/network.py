@@ -6,11 +6,11 @@ Nothing blocks and nothing reads a clock.  Every call, and every callback, is ma
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fcm360w.commands.codes import SocketCode
 
-__all__ = ["Attempt", "Connection", "Datagrams", "Listening", "Network", "is_address"]
+__all__ = ["Attempt", "Connection", "Datagrams", "Echo", "Listening", "Network", "is_address"]
 
 
 class Connection(Protocol):
@@ -92,6 +92,14 @@ class Datagrams(Protocol):
         ...
 
 
+class Echo(NamedTuple):
+    """The answer to an echo request: from whom, how many bytes, and how many hops it could have gone on."""
+
+    address: str
+    size: int
+    ttl: int
+
+
 class Attempt(Protocol):
     """Something in the making."""
 
@@ -121,6 +129,13 @@ class Network(Protocol):
         """Look a name up; `done` is called later, once, with its dotted address, or "" if it has none.
 
         A dotted address is its own.
+        """
+        ...
+
+    def ping(self, host: str, size: int, done: Callable[[Echo | SocketCode], None]) -> Attempt:
+        """Send a dotted address one echo request with `size` bytes; `done` is called later, when it is answered.
+
+        Or with the reason why not, at once or never.
         """
         ...
 

@@ -230,6 +230,12 @@ class Radio:
         """What names are asked of: what was set, else what the station's network says."""
         return self._servers or DnsServers(self.station.addresses.dns)
 
+    @property
+    def chosen_servers(self) -> tuple[str, ...]:
+        """Those of them that were set by command."""
+        chosen = (self._servers.pridnsaddr, self._servers.secdnsaddr) if self._servers else ()
+        return tuple(server for server in chosen if server != NOWHERE)
+
     def set_servers(self, first: str, second: str | None) -> None:
         self._servers = DnsServers(first, second or NOWHERE)
 

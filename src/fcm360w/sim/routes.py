@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 
 from fcm360w.commands.codes import SocketCode
-from fcm360w.sim.network import Attempt, Connection, Datagrams, Listening, Network, is_address
+from fcm360w.sim.network import Attempt, Connection, Datagrams, Echo, Listening, Network, is_address
 
 __all__ = ["Place", "RoutedNetwork", "parse_routes"]
 
@@ -111,6 +111,16 @@ class RoutedNetwork:
 
     def resolve(self, host: str, done: Callable[[str], None]) -> Attempt:
         return self._network.resolve(self.seen(host), done)
+
+    def ping(self, host: str, size: int, done: Callable[[Echo | SocketCode], None]) -> Attempt:
+        """An address with a route stands for the substitute of its lowest port."""
+        ports = [port for name, port in self._routes if name == self._named.get(host, host.lower())]
+        place = self.dotted(host, min(ports)) if ports else None
+
+        def answered(result: Echo | SocketCode) -> None:
+            done(result if isinstance(result, SocketCode) else result._replace(address=host))
+
+        return self._network.ping(place[0] if place and place[0] else host, size, answered)
 
 
 class RoutedDatagrams:

@@ -1,0 +1,26 @@
+"""Reach of other hosts, and their names, for asyncio: as net.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fcm360w.flows import net
+from fcm360w.flows.net import HostAddresses, PingResult
+
+if TYPE_CHECKING:
+    from fcm360w.aio import AsyncModule
+
+
+class AsyncNet:
+    """As Net, for asyncio."""
+
+    def __init__(self, module: AsyncModule) -> None:
+        self._module = module
+
+    async def ping(self, host: str, count: int = 4, timeout: int = 4) -> PingResult:
+        """As Net.ping."""
+        return await self._module.run(net.ping(host, count, timeout))
+
+    async def resolve(self, name: str) -> HostAddresses:
+        """As Net.resolve."""
+        return await self._module.run(net.resolve(name))
