@@ -31,9 +31,12 @@ from fcm360w.steps import EscapePolicy, Until
 
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule, open_async
+    from fcm360w.aio_files import AsyncFile, AsyncFiles
     from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
     from fcm360w.aio_streams import AsyncStream
+    from fcm360w.commands.files import FileInfo
     from fcm360w.datagrams import Datagram
+    from fcm360w.files import Files
     from fcm360w.flows.recover import Recovery, Rung
     from fcm360w.flows.wifi import WifiStatus
     from fcm360w.inbox import Chunk
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncFile",
+    "AsyncFiles",
     "AsyncListener",
     "AsyncModule",
     "AsyncStream",
@@ -56,6 +61,8 @@ __all__ = [
     "Datagram",
     "EscapePolicy",
     "FCM360WError",
+    "FileInfo",
+    "Files",
     "GivenUp",
     "Listener",
     "Module",
@@ -83,6 +90,8 @@ __all__ = [
 ]
 
 _WHERE = {
+    "AsyncFile": "aio_files",
+    "AsyncFiles": "aio_files",
     "AsyncListener": "aio_sockets",
     "AsyncModule": "aio",
     "AsyncStream": "aio_streams",
@@ -90,6 +99,8 @@ _WHERE = {
     "AsyncUdpSocket": "aio_sockets",
     "Chunk": "inbox",
     "Datagram": "datagrams",
+    "FileInfo": "commands.files",
+    "Files": "files",
     "Listener": "sockets",
     "Module": "module",
     "Recovery": "flows.recover",

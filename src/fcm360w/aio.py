@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -29,7 +30,7 @@ from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
-    pass
+    from fcm360w.aio_files import AsyncFiles
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -102,6 +103,13 @@ class AsyncModule:
         self.wifi, self.system = AsyncWifi(self), AsyncSystem(self)
         self.tcp, self.udp = AsyncTcp(self, self._link), AsyncUdp(self, self._link)
         self._watch_reads()
+
+    @functools.cached_property
+    def files(self) -> AsyncFiles:
+        """As Module.files."""
+        from fcm360w.aio_files import AsyncFiles
+
+        return AsyncFiles(self, self._link)
 
     @property
     def url(self) -> str:

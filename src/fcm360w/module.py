@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import threading
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from fcm360w.attached import attach
 from fcm360w.channel import ACCESS, Channel, Mode
@@ -26,6 +27,9 @@ from fcm360w.streams import CLOSE_WAIT, Stream
 from fcm360w.threads import Waiters, Waiting, writable
 from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, recovered, wait, woken
 from fcm360w.wire import Command, Flow, Reply
+
+if TYPE_CHECKING:
+    from fcm360w.files import Files
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -141,6 +145,13 @@ class Module:
         self.found = start.Found()
         self.wifi, self.system = Wifi(self), System(self)
         self.tcp, self.udp = Tcp(self, self._link), Udp(self, self._link)
+
+    @functools.cached_property
+    def files(self) -> Files:
+        """Files in the module (manual 2.9)."""
+        from fcm360w.files import Files
+
+        return Files(self, self._link)
 
     @property
     def url(self) -> str:
