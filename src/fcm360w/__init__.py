@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fcm360w.datagrams import Datagram
     from fcm360w.files import Files
     from fcm360w.flows.recover import Recovery, Rung
+    from fcm360w.flows.system import UpgradeStage
     from fcm360w.flows.wifi import WifiStatus
     from fcm360w.inbox import Chunk
     from fcm360w.module import Module, open
@@ -83,6 +84,7 @@ __all__ = [
     "UdpService",
     "UdpSocket",
     "Until",
+    "UpgradeStage",
     "UsageError",
     "WifiStatus",
     "open",
@@ -109,6 +111,7 @@ _WHERE = {
     "Stream": "streams",
     "UdpService": "sockets",
     "UdpSocket": "sockets",
+    "UpgradeStage": "flows.system",
     "WifiStatus": "flows.wifi",
     "open": "module",
     "open_async": "aio",

@@ -21,7 +21,7 @@ Patience = Annotated[int, Range(1, 65535, "s"), Named("timeout")]
 
 
 class FileMode(IntEnum):
-    """How a file is opened.  KEEP and EMPTY make it if it is missing, and READ does not; EMPTY throws away what it has."""
+    """How a file is opened.  KEEP and EMPTY make it if it is missing; EMPTY throws away what it has."""
 
     KEEP, EMPTY, READ = 0, 1, 2
 
