@@ -11,8 +11,8 @@ from fcm360w.channel import Channel, Mode, Report
 from fcm360w.commands import codes, files, system, tcp, wifi
 from fcm360w.errors import CommandError, FCM360WError
 from fcm360w.events import Unparsed
-from fcm360w.flows import leave, sockets, start
 from fcm360w.flows import files as storage
+from fcm360w.flows import leave, sockets, start
 from fcm360w.flows import system as modules
 from fcm360w.flows import wifi as hotspots
 from fcm360w.opening import open_channel
