@@ -85,7 +85,7 @@ def test_what_is_refused(local: Path, tmp_path: Path) -> None:
     ("args", "fault"),
     [
         (("files", "put", "-"), "stdin has no name"),
-        (("files", "put", "/none/such"), "No such file"),
+        (("files", "put", "/none/such"), "does not exist"),
         (("files", "get", "a", "--json"), "pass -o FILE"),
         (("files", "get", "a", "-o", "/none/such/file"), "there is no folder"),
     ],
