@@ -177,7 +177,8 @@ ANNOUNCING = [row for row in REPLIES if (field := row.payload_field()) and field
 
 
 def prefix_of(row: type[Reply]) -> str:
-    return f'{row.at}: "{row.key}",' if row.key else f"{row.at}: "
+    colon = ":" if row.at.startswith("+") else ""
+    return f'{row.at}{colon} "{row.key}",' if row.key else f"{row.at}{colon} "
 
 
 def test_some_lines_announce_a_payload() -> None:
@@ -257,7 +258,17 @@ BELOW = [
     ),
     *(
         SOURCE / f"{name}.py"
-        for name in ("holder", "channel", "commanded", "transparent", "attached", "opening", "datagrams", "listener")
+        for name in (
+            "holder",
+            "channel",
+            "commanded",
+            "transparent",
+            "attached",
+            "opening",
+            "datagrams",
+            "filing",
+            "listener",
+        )
     ),
     *(SOURCE / f"{name}.py" for name in ("lines", "reference", "explain")),
     *sorted((SOURCE / "flows").glob("*.py")),
@@ -266,19 +277,8 @@ BELOW = [
 ]
 CLOCKS_AND_IO = {"asyncio", "datetime", "select", "selectors", "signal", "socket", "subprocess", "threading", "time"}
 LOCKS = {"wire.py": {"threading"}}  # rows are completed at first use, perhaps by two threads at once
-FACADES = {
-    "aio",
-    "aio_faces",
-    "aio_net",
-    "net",
-    "aio_sockets",
-    "aio_streams",
-    "faces",
-    "module",
-    "ports",
-    "sockets",
-    "streams",
-}
+FACADES = {"aio", "aio_faces", "aio_sockets", "aio_streams", "faces", "module", "ports", "sockets", "streams"}
+FACADES |= {"aio_files", "files", "aio_net", "net"}
 FACADES |= {"cli", "sim", "threads"}
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fcm360w.channel import Channel, Mode, Report
-from fcm360w.commands import codes, net, system, tcp, wifi
+from fcm360w.commands import codes, files, net, system, tcp, wifi
 from fcm360w.errors import CommandError, FCM360WError
 from fcm360w.events import Unparsed
+from fcm360w.flows import files as storage
 from fcm360w.flows import leave, sockets, start
 from fcm360w.flows import net as reach
 from fcm360w.flows import system as modules
@@ -220,7 +221,7 @@ def _public(*modules: types.ModuleType) -> dict[str, Any]:
     return dict(found)
 
 
-NAMES: dict[str, Any] = _public(codes, system, wifi, tcp, net) | {
+NAMES: dict[str, Any] = _public(codes, system, wifi, tcp, net, files) | {
     "Ask": Ask,
     "Get": Get,
     "Set": Set,
@@ -233,14 +234,17 @@ NAMES: dict[str, Any] = _public(codes, system, wifi, tcp, net) | {
     "ping": reach.ping,
     "resolve": reach.resolve,
     "connect": sockets.connect,
+    "delete": storage.delete,
     "explained": sockets.explained,
     "leave": lambda: leave.leave(POLICY),
     "wake": lambda: start.wake(POLICY),
     "Found": start.Found,
     "fix_addresses": hotspots.fix_addresses,
     "join": hotspots.join,
+    "read_whole": storage.read_whole,
     "restart": modules.restart,
     "start_ap": hotspots.start_ap,
+    "write_whole": storage.write_whole,
 }
 
 

@@ -28,6 +28,7 @@ from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, r
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
+    from fcm360w.files import Files
     from fcm360w.net import Net
 
 R = TypeVar("R")
@@ -144,6 +145,13 @@ class Module:
         self.found = start.Found()
         self.wifi, self.system = Wifi(self), System(self)
         self.tcp, self.udp = Tcp(self, self._link), Udp(self, self._link)
+
+    @cached_property
+    def files(self) -> Files:
+        """Files in the module (manual 2.9)."""
+        from fcm360w.files import Files
+
+        return Files(self, self._link)
 
     @cached_property
     def net(self) -> Net:

@@ -13,7 +13,22 @@ from fcm360w.escape import ENDS, RESTARTED, Marker, Verdict
 from fcm360w.events import Event
 from fcm360w.parameters import ParseError, encode
 from fcm360w.states import STREAMING, Cause, State
-from fcm360w.steps import EscapePolicy, Foreign, Guarded, Heard, Pause, Rate, Silence, StartRate, Tell, Until, Within
+from fcm360w.steps import (
+    EscapePolicy,
+    Foreign,
+    Guarded,
+    Heard,
+    Later,
+    Now,
+    Pause,
+    Rate,
+    Silence,
+    StartRate,
+    Tell,
+    Unbroken,
+    Until,
+    Within,
+)
 from fcm360w.wire import Command, Reply
 
 if TYPE_CHECKING:
@@ -91,7 +106,7 @@ class Exchange(Pending):
 
     def __init__(self, step: Any) -> None:
         super().__init__(step)
-        command = step.command if isinstance(step, Within) else step
+        command = step.command if isinstance(step, (Within, Unbroken)) else step
         if not isinstance(command, Command):
             raise UsageError(f"a flow yielded {step!r}, which is neither a command nor a step")
         self.command: Command[Any] = command
@@ -276,10 +291,11 @@ class Pausing(Pending):
 
 
 class Counted(Pending):
-    """Foreign and Heard: take no time."""
+    """Foreign, Heard and Now: take no time."""
 
     def begin(self, link: Link) -> None:
-        self.finish(link, link.received if isinstance(self.step, Heard) else link.foreign)
+        found = {Heard: link.received, Now: link.now, Foreign: link.foreign}
+        self.finish(link, found[type(self.step)])
 
 
 class Tuning(Pending):
@@ -304,6 +320,14 @@ class Telling(Pending):
     def begin(self, link: Link) -> None:
         link.double(self.step.row)
         link.tell(Event(link.now, self.step.row))
+        self.finish(link, None)
+
+
+class Owing(Pending):
+    """Later: takes no time."""
+
+    def begin(self, link: Link) -> None:
+        link.undone.append(self.step.flow)
         self.finish(link, None)
 
 
@@ -400,9 +424,11 @@ KINDS: dict[type, type[Pending]] = {
     Pause: Pausing,
     Foreign: Counted,
     Heard: Counted,
+    Now: Counted,
     Rate: Tuning,
     StartRate: TuningBack,
     Tell: Telling,
+    Later: Owing,
     Silence: Quiet,
     Guarded: Escaping,
 }

@@ -75,6 +75,11 @@ class Dialect:
     dnsgip_short: Annotated[bool, Says('+QIURC: "dnsgip",563 where no name is found')] = False
     send_buffer: int = 64 * 1024  # bytes of a socket's that may be unacknowledged
 
+    # ---- files
+    qfdel: Annotated[bool, Says("AT+QFDEL deletes a file")] = False
+    qfwrite_bare: Annotated[bool, Says("+QFWRITE: 5,5 follows the payload without a line end before it")] = False
+    flash: int = 64 * 1024  # bytes that all files together may have
+
     def with_quirks(self, names: Iterable[str]) -> Self:
         """Switch quirks on.  ValueError names the known ones."""
         changes: dict[str, Any] = {}

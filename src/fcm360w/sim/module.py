@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import random
@@ -14,6 +15,7 @@ from fcm360w.commands.system import UpgradeChange, UpgradeEvent
 from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
 from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
 from fcm360w.sim.dialect import MANUAL, Dialect
+from fcm360w.sim.files import Files
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
 from fcm360w.sim.names import Names
 from fcm360w.sim.network import Attempt, Connection, Network
@@ -24,6 +26,7 @@ from fcm360w.sim.sockets import Sockets
 from fcm360w.sim.steps import Refused
 from fcm360w.sim.store import MemoryStore, Store
 from fcm360w.sim.upgrade import Upgrade
+from fcm360w.sim.volume import MemoryVolume, Volume
 from fcm360w.wire import Reply, Setting
 
 __all__ = ["FACTORY_BAUD", "Module"]
@@ -53,6 +56,7 @@ class Module:
         baud: int | None = None,
         store: Store | None = None,
         seed: int | None = None,
+        volume: Volume | None = None,
     ) -> None:
         self.dialect = dialect
         self.now = 0.0
@@ -63,10 +67,11 @@ class Module:
         self.radio = Radio(aps, self._radio_changed, dialect.join_delay, wobble)
         self.network = network
         self.sockets = Sockets(network, self)
-        self.upgrade = Upgrade(network, self._upgrade_changed, dialect.upgrade_delay)
+        self.upgrade = Upgrade(self.dial, self._upgrade_changed, dialect.upgrade_delay)
+        self.files = Files(volume or MemoryVolume(), dialect.flash)
         self.names = Names(network, self.chance, lambda: self.radio.chosen_servers)
         self.pings = Pings(network, self.names, self.notify)
-        self.services: tuple[Service, ...] = (self.upgrade, self.names, self.pings)
+        self.services: tuple[Service, ...] = (self.upgrade, self.files, self.names, self.pings)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
@@ -114,6 +119,11 @@ class Module:
             raise Refused(SocketCode.UNKNOWN) from error
         self.saved = saved
 
+    @property
+    def version(self) -> str:
+        """The firmware that runs: what was installed last, or that it was delivered with."""
+        return self.saved.version or self.dialect.version
+
     def set_baud(self, baud: int) -> None:
         """Change the rate of the serial port after the answer has left."""
         self.baud = self.next_baud = baud
@@ -160,8 +170,11 @@ class Module:
     # ---- what happens to a module ----
 
     def reboot(self) -> None:
-        """What a restart leaves: the saved values and nothing else."""
+        """What a restart leaves: the saved values and nothing else.  An upgrade that has got so far is made."""
         self.restarting = False
+        if self.upgrade.installed:
+            with contextlib.suppress(Refused):
+                self.save(version=self.upgrade.version)
         self.sockets.reset()
         for service in self.services:
             service.reset()
