@@ -13,6 +13,7 @@ from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import UpgradeChange, UpgradeEvent
 from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
 from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
+from fcm360w.sim.bluetooth import Bluetooth
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
 from fcm360w.sim.network import Attempt, Connection, Network
@@ -62,7 +63,8 @@ class Module:
         self.network = network
         self.sockets = Sockets(network, self)
         self.upgrade = Upgrade(network, self._upgrade_changed, dialect.upgrade_delay)
-        self.services: tuple[Service, ...] = (self.upgrade,)
+        self.bluetooth = Bluetooth(self.notify, dialect.blerecv_uuid)
+        self.services: tuple[Service, ...] = (self.upgrade, self.bluetooth)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
