@@ -31,8 +31,10 @@ from fcm360w.steps import EscapePolicy, Until
 
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule, open_async
+    from fcm360w.aio_ble import AsyncPeripheral
     from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
     from fcm360w.aio_streams import AsyncStream
+    from fcm360w.ble import Peripheral, Write
     from fcm360w.datagrams import Datagram
     from fcm360w.flows.recover import Recovery, Rung
     from fcm360w.flows.wifi import WifiStatus
@@ -47,6 +49,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncListener",
     "AsyncModule",
+    "AsyncPeripheral",
     "AsyncStream",
     "AsyncUdpService",
     "AsyncUdpSocket",
@@ -62,6 +65,7 @@ __all__ = [
     "NoAnswer",
     "Overrun",
     "PeerClosed",
+    "Peripheral",
     "ProtocolError",
     "Recovery",
     "Restarted",
@@ -78,6 +82,7 @@ __all__ = [
     "Until",
     "UsageError",
     "WifiStatus",
+    "Write",
     "open",
     "open_async",
 ]
@@ -85,6 +90,7 @@ __all__ = [
 _WHERE = {
     "AsyncListener": "aio_sockets",
     "AsyncModule": "aio",
+    "AsyncPeripheral": "aio_ble",
     "AsyncStream": "aio_streams",
     "AsyncUdpService": "aio_sockets",
     "AsyncUdpSocket": "aio_sockets",
@@ -92,6 +98,7 @@ _WHERE = {
     "Datagram": "datagrams",
     "Listener": "sockets",
     "Module": "module",
+    "Peripheral": "ble",
     "Recovery": "flows.recover",
     "Rung": "flows.recover",
     "Stats": "stats",
@@ -99,6 +106,7 @@ _WHERE = {
     "UdpService": "sockets",
     "UdpSocket": "sockets",
     "WifiStatus": "flows.wifi",
+    "Write": "ble",
     "open": "module",
     "open_async": "aio",
 }

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -29,7 +29,7 @@ from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
-    pass
+    from fcm360w.aio_ble import AsyncBle
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -111,6 +111,13 @@ class AsyncModule:
     def baud(self) -> int | None:
         """As Module.baud."""
         return self._link.baud or None
+
+    @cached_property
+    def ble(self) -> AsyncBle:
+        """As Module.ble."""
+        from fcm360w.aio_ble import AsyncBle
+
+        return AsyncBle(self, self._link)
 
     async def run(self, flow: Flow[R]) -> R:
         """As Module.run.  A task that is cancelled leaves the link usable."""

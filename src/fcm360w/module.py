@@ -6,9 +6,9 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from fcm360w.attached import attach
 from fcm360w.channel import ACCESS, Channel, Mode
@@ -26,6 +26,9 @@ from fcm360w.streams import CLOSE_WAIT, Stream
 from fcm360w.threads import Waiters, Waiting, writable
 from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, recovered, wait, woken
 from fcm360w.wire import Command, Flow, Reply
+
+if TYPE_CHECKING:
+    from fcm360w.ble import Ble
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -150,6 +153,13 @@ class Module:
     def baud(self) -> int | None:
         """Bit rate of the wire, as the port or else the module says; None if there is no wire, or neither knows."""
         return self._link.baud or None
+
+    @cached_property
+    def ble(self) -> Ble:
+        """Bluetooth Low Energy (manual 2.2)."""
+        from fcm360w.ble import Ble
+
+        return Ble(self, self._link)
 
     def run(self, flow: Flow[R]) -> R:
         """Run a command, or a flow of them, to its result.

@@ -38,7 +38,7 @@ def new_link() -> LocalLink:
         from bumble.link import LocalLink
     except ImportError as error:
         raise TransportUnavailable("Bluetooth needs bumble", INSTALL) from error
-    return LocalLink()
+    return LocalLink()  # type: ignore[no-untyped-call]
 
 
 class Air(Protocol):
@@ -94,7 +94,7 @@ class SteppedAir(Addresses):
     def __init__(self, now: float = 0.0) -> None:
         super().__init__()
         self.link = new_link()
-        self.loop = StepLoop(now)
+        self.loop = StepLoop(now)  # type: ignore[abstract]
 
     def post(self, action: Callable[[], object]) -> None:
         self.loop.call_soon(action)

@@ -28,7 +28,7 @@ from fcm360w.sim.steps import Refused
 from fcm360w.wire import Reply
 
 if TYPE_CHECKING:
-    from fcm360w.sim.air import Air
+    from fcm360w.sim.air import Air, SteppedAir
     from fcm360w.sim.peripheral import Peripheral
 
 __all__ = ["Bluetooth"]
@@ -108,14 +108,17 @@ class Bluetooth:
     @property
     def air(self) -> Air:
         """TransportUnavailable if bumble is not installed."""
-        if self._air is None:
-            self._air = (self._find_air or self._own_air)()
-        return self._air
+        if self._air is None and self._find_air:
+            self._air = self._find_air()
+        return self._air or self.own_air()
 
-    def _own_air(self) -> Air:
+    def own_air(self) -> SteppedAir:
+        """One that nobody else is on but who is brought there."""
         from fcm360w.sim.air import SteppedAir
 
-        return SteppedAir(self._now)
+        if not isinstance(self._air, SteppedAir):
+            self._air = SteppedAir(self._now)
+        return self._air
 
     @property
     def address(self) -> str:

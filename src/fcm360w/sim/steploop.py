@@ -110,7 +110,9 @@ class StepLoop(asyncio.AbstractEventLoop):
         return False
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        log.error("on the air: %s", context.get("message"), exc_info=context.get("exception"))
+        """A task that is still there when the loop is thrown away did nothing wrong."""
+        error = context.get("exception")
+        log.log(logging.ERROR if error else logging.DEBUG, "on the air: %s", context.get("message"), exc_info=error)
 
 
 @contextlib.contextmanager
