@@ -47,7 +47,9 @@ class Central:
         await self._peer.discover_services()
         await self._peer.discover_characteristics()
         self._found = {
-            str(one.uuid.to_hex_str()).lower(): one for service in self._peer.services for one in service.characteristics
+            str(one.uuid.to_hex_str()).lower(): one
+            for service in self._peer.services
+            for one in service.characteristics
         }
 
     @property

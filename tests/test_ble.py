@@ -174,6 +174,8 @@ def test_a_program_that_does_not_read_loses_the_latest(field: Field) -> None:
     peripheral = field.met()
     for number in range(1030):
         field.do(field.phone.write(FIRST, number.to_bytes(2, "big")))
+        field.world.sleep(0.01)
+        field.module.events()
     field.world.sleep(2.0)
     field.module.events()
     assert (peripheral.dropped, field.module.stats().buffers["writes"][:3]) == (6, (1024, 1024, 6))
@@ -207,6 +209,8 @@ def test_the_end_of_a_link_that_was_not_seen_is_not_lost(field: Field) -> None:
     field.do(field.phone.disconnect())
     field.do(field.phone.connect())
     field.do(field.phone.write(FIRST, b"after"))
+    field.world.sleep(1.0)
+    field.module.events()
     assert [write.data for write in peripheral] == [b"before"]
     assert peripheral.connected
     assert peripheral.receive(LIMIT).data == b"after"
