@@ -36,9 +36,11 @@ class Central:
         await self.device.stop_scanning()
         return self.seen
 
-    async def connect(self, mtu: int | None = 247) -> None:
-        """To the first that is seen."""
-        connection = await self.device.connect((await self.see()).address)
+    async def connect(self, mtu: int | None = 247, address: str | None = None) -> None:
+        """To an address, or the first that is seen."""
+        if not self.device.powered_on:
+            await self.device.power_on()
+        connection = await self.device.connect(address or (await self.see()).address)
         self.gone = False
         connection.on("disconnection", lambda reason: setattr(self, "gone", True))
         self._peer = Peer(connection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 import pytest
@@ -16,8 +16,12 @@ from fcm360w.sim import Twin, World
 
 pytest.importorskip("bumble", reason="platform: bumble is not installed")
 
+import spoken
 from central import Central
 from fcm360w.sim.air import SteppedAir, shared
+from fcm360w.sim.dialect import FC41D, MANUAL, Dialect
+
+pytestmark = pytest.mark.driver
 
 R = TypeVar("R")
 LIMIT = 20.0
@@ -28,8 +32,8 @@ LONG = "0123456789abcdef0123456789ABCDEF"
 class Field:
     """A world with a phone in it."""
 
-    def __init__(self) -> None:
-        self.world = World(seed=None)
+    def __init__(self, dialect: Dialect | None = None) -> None:
+        self.world = World(seed=None, dialect=dialect or spoken.dialect())
         self.module: Module = self.world.module()
         self.air = self.world.air
         self.phone: Central = self.do(self._phone())
@@ -317,6 +321,17 @@ def test_uuids_are_taken_as_they_are_written(field: Field) -> None:
     assert peripheral.characteristics == (LONG.lower(), "2a19", "0000abcd00001000800000805f9b34fb")
 
 
+@pytest.mark.parametrize("dialect", [FC41D, MANUAL.with_quirks(["blestat_bare", "blerecv_uuid"])])
+def test_what_other_firmware_says_is_understood(dialect: Dialect) -> None:
+    field = Field(dialect)
+    peripheral = field.met()
+    field.do(field.phone.write(SECOND, b"hello"))
+    assert peripheral.receive(LIMIT)[:2] == (SECOND, b"hello")
+    field.do(field.phone.disconnect())
+    peripheral.wait_disconnected(LIMIT)
+    field.module.close()
+
+
 # ---- asyncio
 
 
@@ -353,23 +368,10 @@ def test_with_asyncio() -> None:
 # ---- by the real clock
 
 
-def on_air(make: Callable[[], Coroutine[Any, Any, R]]) -> R:
-    return shared().spawn(make()).result(LIMIT)
-
-
 def test_twins_of_a_process_share_the_air() -> None:
     async def phone(address: str) -> list[tuple[str, bytes]]:
         central = Central(shared().controller())
-        await central.device.power_on()
-        connection = await central.device.connect(address)
-        from bumble.device import Peer
-
-        central._peer = Peer(connection)
-        await central._peer.discover_services()
-        await central._peer.discover_characteristics()
-        central._found = {
-            str(one.uuid.to_hex_str()).lower(): one for each in central._peer.services for one in each.characteristics
-        }
+        await central.connect(address=address)
         await central.subscribe(FIRST)
         await central.write(FIRST, b"question")
         while not central.notified:
@@ -377,19 +379,22 @@ def test_twins_of_a_process_share_the_air() -> None:
         await central.disconnect()
         return central.notified
 
-    with Twin(name="air-1"), Twin(name="air-2"):
-        with fcm360w.open("sim://air-1") as one, fcm360w.open("sim://air-2") as two:
-            peripherals = [module.ble.peripheral(SERVICE, [FIRST], name="twin") for module in (one, two)]
-            assert one.ble.address() != two.ble.address()
-            for peripheral in peripherals:
-                peripheral.advertise()
-            for module, peripheral in zip((one, two), peripherals, strict=True):
-                phoning = shared().spawn(phone(module.ble.address()))
-                peripheral.wait_connected(LIMIT)
-                assert peripheral.receive(LIMIT).data == b"question"
-                peripheral.notify(FIRST, "answer")
-                assert phoning.result(LIMIT) == [(FIRST, b"answer")]
-                peripheral.wait_disconnected(LIMIT)
+    with (
+        Twin(name="air-1"),
+        Twin(name="air-2"),
+        fcm360w.open("sim://air-1") as one,
+        fcm360w.open("sim://air-2") as two,
+    ):
+        assert one.ble.address() != two.ble.address()
+        for module in (one, two):
+            peripheral = module.ble.peripheral(SERVICE, [FIRST], name="twin")
+            peripheral.advertise()
+            phoning = shared().spawn(phone(module.ble.address()))
+            peripheral.wait_connected(LIMIT)
+            assert peripheral.receive(LIMIT).data == b"question"
+            peripheral.notify(FIRST, "answer")
+            assert phoning.result(LIMIT) == [(FIRST, b"answer")]
+            peripheral.wait_disconnected(LIMIT)
 
 
 def test_an_air_of_a_world_is_stepped() -> None:

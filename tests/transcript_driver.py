@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fcm360w.channel import Channel, Mode, Report
-from fcm360w.commands import codes, system, tcp, wifi
+from fcm360w.commands import ble, codes, system, tcp, wifi
 from fcm360w.errors import CommandError, FCM360WError
 from fcm360w.events import Unparsed
 from fcm360w.flows import leave, sockets, start
 from fcm360w.flows import system as modules
 from fcm360w.flows import wifi as hotspots
 from fcm360w.opening import open_channel
-from fcm360w.steps import EscapePolicy
+from fcm360w.steps import EscapePolicy, until
 from fcm360w.wire import Ask, Command, Get, Reply, Set, Support
 from scripted import LATENCY, Reaction, World
 from transcript import MOMENT, Act, Block, Call, Gap, Host, Outcome, Said, Step, TranscriptError
@@ -219,7 +219,7 @@ def _public(*modules: types.ModuleType) -> dict[str, Any]:
     return dict(found)
 
 
-NAMES: dict[str, Any] = _public(codes, system, wifi, tcp) | {
+NAMES: dict[str, Any] = _public(codes, system, wifi, ble, tcp) | {
     "Ask": Ask,
     "Get": Get,
     "Set": Set,
@@ -236,6 +236,7 @@ NAMES: dict[str, Any] = _public(codes, system, wifi, tcp) | {
     "join": hotspots.join,
     "restart": modules.restart,
     "start_ap": hotspots.start_ap,
+    "until": until,
 }
 
 
