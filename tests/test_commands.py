@@ -259,6 +259,7 @@ BELOW = [
         SOURCE / f"{name}.py"
         for name in ("holder", "channel", "commanded", "transparent", "attached", "opening", "datagrams", "listener")
     ),
+    SOURCE / "offering.py",
     *(SOURCE / f"{name}.py" for name in ("lines", "reference", "explain")),
     *sorted((SOURCE / "flows").glob("*.py")),
     *sorted((SOURCE / "commands").glob("*.py")),
@@ -268,6 +269,7 @@ CLOCKS_AND_IO = {"asyncio", "datetime", "select", "selectors", "signal", "socket
 LOCKS = {"wire.py": {"threading"}}  # rows are completed at first use, perhaps by two threads at once
 FACADES = {"aio", "aio_faces", "aio_sockets", "aio_streams", "faces", "module", "ports", "sockets", "streams"}
 FACADES |= {"cli", "sim", "threads"}
+FACADES |= {"aio_ble", "ble"}
 
 
 def imports(path: Path) -> Iterator[str]:
