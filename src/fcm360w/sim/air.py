@@ -12,6 +12,8 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from functools import cached_property
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from fcm360w.errors import TransportUnavailable
@@ -32,19 +34,14 @@ FIRST, LAST = 0xCD, 0xFF
 CENTRAL = "02:00:5e:30:00:{:02x}"
 
 
-def new_link() -> LocalLink:
-    """TransportUnavailable if bumble is not installed."""
-    try:
-        from bumble.link import LocalLink
-    except ImportError as error:
-        raise TransportUnavailable("Bluetooth needs bumble", INSTALL) from error
-    return LocalLink()  # type: ignore[no-untyped-call]
+def check() -> None:
+    """TransportUnavailable if bumble is not installed.  To import it takes a second: the air does that."""
+    if find_spec("bumble") is None:
+        raise TransportUnavailable("Bluetooth needs bumble", INSTALL)
 
 
 class Air(Protocol):
     """Calls come from any thread, what is posted runs in the loop of the air, one thing at a time."""
-
-    link: LocalLink
 
     def post(self, action: Callable[[], object]) -> None: ...
     def claim(self) -> str:
@@ -52,6 +49,11 @@ class Air(Protocol):
         ...
 
     def release(self, address: str) -> None: ...
+    @property
+    def link(self) -> LocalLink:
+        """What radios are on; to be used in the air's loop."""
+        ...
+
     def step(self, now: float) -> None:
         """Let time pass, if it passes here only then."""
         ...
@@ -61,13 +63,27 @@ class Air(Protocol):
         ...
 
 
-class Addresses:
-    """Which a twin may have: the lowest that is free."""
+class Medium:
+    """What all airs have: a link, and addresses, of which a twin gets the lowest that is free.
+
+    TransportUnavailable if bumble is not installed.
+    """
 
     def __init__(self) -> None:
+        check()
         self._taken: set[str] = set()
         self._centrals = itertools.count(1)
         self._lock = threading.Lock()
+
+    @cached_property
+    def link(self) -> LocalLink:
+        from bumble.link import LocalLink
+
+        return LocalLink()  # type: ignore[no-untyped-call]
+
+    def controller(self) -> Controller:
+        """The radio of another device, a central for instance; to be used in the air's loop."""
+        return make_controller(self.link, self.central())
 
     def claim(self) -> str:
         with self._lock:
@@ -88,12 +104,11 @@ class Addresses:
             return CENTRAL.format(next(self._centrals) % 256)
 
 
-class SteppedAir(Addresses):
-    """An air by somebody else's clock.  TransportUnavailable if bumble is not installed."""
+class SteppedAir(Medium):
+    """An air by somebody else's clock."""
 
     def __init__(self, now: float = 0.0) -> None:
         super().__init__()
-        self.link = new_link()
         self.loop = StepLoop(now)  # type: ignore[abstract]
 
     def post(self, action: Callable[[], object]) -> None:
@@ -103,10 +118,6 @@ class SteppedAir(Addresses):
         """Have a coroutine run on the air; it makes progress as time goes on."""
         return self.loop.create_task(main)
 
-    def controller(self) -> Controller:
-        """The radio of another device, a central for instance; to be used in the air's loop."""
-        return make_controller(self.link, self.central())
-
     def step(self, now: float) -> None:
         self.loop.step(now)
 
@@ -114,12 +125,11 @@ class SteppedAir(Addresses):
         return self.loop.deadline()
 
 
-class SharedAir(Addresses):
+class SharedAir(Medium):
     """An air by the real clock, in a thread that runs from now to the end of the program."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.link = new_link()
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, name="fcm360w-air", daemon=True).start()
 
@@ -129,10 +139,6 @@ class SharedAir(Addresses):
     def spawn(self, main: Coroutine[Any, Any, R]) -> Future[R]:
         """Have a coroutine run on the air."""
         return asyncio.run_coroutine_threadsafe(main, self.loop)
-
-    def controller(self) -> Controller:
-        """As SteppedAir.controller."""
-        return make_controller(self.link, self.central())
 
     def step(self, now: float) -> None:
         """Time passes by itself."""

@@ -62,9 +62,6 @@ class Ears:
     def disconnected(self) -> None:
         self._hear(self, self._stack.on_disconnected)
 
-    def advertising(self) -> None:
-        self._hear(self, self._stack.on_advertising)
-
 
 class Bluetooth:
     """`tell` is given each line that nobody asked for; `by_uuid`: data come with the UUID in place of the handle.
@@ -94,7 +91,7 @@ class Bluetooth:
         self.advertised: bytes | None = None
         self.service, self.done = "", False
         self.characteristics: list[str] = []
-        self.advertising = self.wanted = self.linked = False
+        self.wanted = self.linked = False
         self.mtu = FIRST_MTU
         self._subscribed: set[int] = set()
         self._ears: Ears | None = None
@@ -142,12 +139,16 @@ class Bluetooth:
             self._open(address)
 
     def _open(self, address: str) -> None:
-        from fcm360w.sim.peripheral import Peripheral
-
         air, name = self.air, self.name
         self._ears = ears = Ears(self._hear, self)
         self._peripheral = made = []
-        air.post(lambda: made.append(Peripheral(air, address, name, ears)))
+
+        def make() -> None:
+            from fcm360w.sim.peripheral import Peripheral
+
+            made.append(Peripheral(air, address, name, ears))
+
+        air.post(make)
 
     def _ask(self, act: Callable[[Peripheral], object]) -> None:
         """Ask something of the peripheral, which is made before that."""
@@ -200,18 +201,17 @@ class Bluetooth:
         self._ask(lambda peripheral: peripheral.offer(service, characteristics))
 
     def advertise(self) -> None:
-        """Begin to; `advertising` when it has begun.  Refused while a central is there: there is one at a time."""
+        """Be seen, `wanted` as long as that is so.  Refused while a central is there: there is one at a time."""
         self.check()
         if self.linked:
             raise Refused
-        self.wanted, self.advertising = True, False
-        data, ears = self.advertised, self._ears
-        assert ears
-        self._ask(lambda peripheral: peripheral.advertise(data, *self.interval, ears.advertising))
+        self.wanted = True
+        data, interval = self.advertised, self.interval
+        self._ask(lambda peripheral: peripheral.advertise(data, *interval))
 
     def hide(self) -> None:
         self.check()
-        self.wanted = self.advertising = False
+        self.wanted = False
         self._ask(lambda peripheral: peripheral.hide())
 
     def notify(self, uuid: str, data: bytes) -> None:
@@ -234,11 +234,8 @@ class Bluetooth:
         self._heard.append((ears, act))
         self._wake()
 
-    def on_advertising(self) -> None:
-        self.advertising = self.wanted
-
     def on_connected(self) -> None:
-        self.linked, self.wanted, self.advertising = True, False, False
+        self.linked, self.wanted = True, False
         self.mtu = FIRST_MTU
         self._subscribed.clear()
         self._tell(LinkEvent(LinkChange.CONNECTED))

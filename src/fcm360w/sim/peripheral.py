@@ -111,7 +111,7 @@ class Peripheral:
 
         self._do(act)
 
-    def advertise(self, data: bytes | None, shortest: int, longest: int, done: Callable[[], None]) -> None:
+    def advertise(self, data: bytes | None, shortest: int, longest: int) -> None:
         """Be seen, every `shortest` to `longest` units of 0.625 ms; without data as flags and a name."""
 
         async def act() -> None:
@@ -122,7 +122,6 @@ class Peripheral:
                 advertising_interval_min=shortest * UNIT,
                 advertising_interval_max=longest * UNIT,
             )
-            done()
 
         self._do(act)
 

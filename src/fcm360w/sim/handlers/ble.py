@@ -27,9 +27,7 @@ from fcm360w.parameters import encode
 from fcm360w.sim.foreign import SetIntervalMisprinted
 from fcm360w.sim.handlers import handles
 from fcm360w.sim.module import Module
-from fcm360w.sim.steps import Answer, Refused, Steps, Wait
-
-STARTS = 1.0
+from fcm360w.sim.steps import Answer, Refused
 
 
 @handles(Init)
@@ -100,12 +98,9 @@ def service_done(module: Module, command: ServiceDone) -> Answer:
 
 
 @handles(Advertise)
-def advertise(module: Module, command: Advertise) -> Steps:
+def advertise(module: Module, command: Advertise) -> Answer:
     module.bluetooth.advertise()
-    started = yield Wait(lambda: module.bluetooth.advertising or module.bluetooth.linked, STARTS)
-    if not started:
-        raise Refused
-    return None
+    return ()
 
 
 @handles(StopAdvertising)
