@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from bumble.controller import Controller
 from bumble.device import Device, DeviceConfiguration, Peer
 from bumble.hci import Address
 from bumble.host import Host
 
 
 class Central:
-    """To be used on the air; `notified` has what came of each characteristic, by its UUID."""
+    """On a controller, or at both ends of a transport; `notified` has what came of each characteristic, by its UUID."""
 
-    def __init__(self, controller: Controller, address: str = "F0:F1:F2:F3:F4:F5") -> None:
+    def __init__(self, source: Any, address: str = "F0:F1:F2:F3:F4:F5", sink: Any = None) -> None:
         config = DeviceConfiguration(
             name="phone", address=Address(address), gap_service_enabled=False, gatt_service_enabled=False
         )
-        self.device = Device(host=Host(controller, controller), config=config)
+        self.device = Device(host=Host(source, sink or source), config=config)
         self.notified: list[tuple[str, bytes]] = []
         self.gone = False
         self.seen: Any = None

@@ -397,6 +397,27 @@ def test_twins_of_a_process_share_the_air() -> None:
             peripheral.wait_disconnected(LIMIT)
 
 
+def test_a_host_of_another_process_has_a_radio() -> None:
+    """It is gone in the midst of things, and the module hears that."""
+    server, port = shared().serve("127.0.0.1", 0)
+
+    async def phone(address: str) -> None:
+        from bumble.transport import open_transport
+
+        async with await open_transport(f"tcp-client:127.0.0.1:{port}") as (source, sink):
+            central = Central(source, "F0:F1:F2:F3:F4:F6", sink)
+            await central.connect(address=address)
+            await central.write(FIRST, b"from afar")
+
+    with Twin(name="afar"), fcm360w.open("sim://afar") as module:
+        peripheral = module.ble.peripheral(SERVICE, [FIRST])
+        peripheral.advertise()
+        asyncio.run(phone(module.ble.address()))
+        peripheral.wait_connected(LIMIT)
+        assert [write.data for write in peripheral] == [b"from afar"]
+    shared().post(server.close)
+
+
 def test_an_air_of_a_world_is_stepped() -> None:
     assert isinstance(World(seed=None).air, SteppedAir)
 

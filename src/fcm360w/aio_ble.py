@@ -64,11 +64,11 @@ class AsyncPeripheral:
 
     async def wait_connected(self, timeout: float | None = None) -> None:
         """As Peripheral.wait_connected."""
-        await self._module.drive(self._channel.connection(True, self._deadline(timeout)))
+        await self._module.drive(self._channel.visited(self._deadline(timeout)))
 
     async def wait_disconnected(self, timeout: float | None = None) -> None:
         """As Peripheral.wait_disconnected."""
-        await self._module.drive(self._channel.connection(False, self._deadline(timeout)))
+        await self._module.drive(self._channel.left(self._deadline(timeout)))
 
     async def notify(self, characteristic: str | int | UUID, data: bytes | str) -> None:
         """As Peripheral.notify."""

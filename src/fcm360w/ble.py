@@ -63,12 +63,15 @@ class Peripheral:
         self._module.drive(self._channel.stop())
 
     def wait_connected(self, timeout: float | None = None) -> None:
-        """Wait until a central is there.  TimeoutError after `timeout` seconds, never if None (manual 3.2.1)."""
-        self._module.drive(self._channel.connection(True, self._deadline(timeout)))
+        """Wait until a central is there, or was, and something that it wrote is still to be read.
+
+        TimeoutError after `timeout` seconds, never if None (manual 3.2.1).
+        """
+        self._module.drive(self._channel.visited(self._deadline(timeout)))
 
     def wait_disconnected(self, timeout: float | None = None) -> None:
-        """Wait until no central is there; as wait_connected (manual 3.2.1)."""
-        self._module.drive(self._channel.connection(False, self._deadline(timeout)))
+        """Wait until no central is there; TimeoutError as wait_connected (manual 3.2.1)."""
+        self._module.drive(self._channel.left(self._deadline(timeout)))
 
     def notify(self, characteristic: str | int | UUID, data: bytes | str) -> None:
         """Tell the central that a characteristic has a new value: 1 byte to the MTU less 3 (manual 2.2.11).

@@ -7,6 +7,7 @@ missing.  The end of a link has its place among what was written before it.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from fcm360w.commands.ble import FIRST_MTU, HANDLES, LinkChange, LinkEvent, MtuChanged, PeerRole, Written
@@ -129,26 +130,38 @@ class Offering:
         if self.lost:
             raise SocketLost(self.lost)
 
-    def connection(self, wanted: bool, deadline: float | None) -> Turns[None]:
-        """Wait until a central is there, or none is.  TimeoutError at the deadline."""
-        while self.connected is not wanted:
+    def visited(self, deadline: float | None) -> Turns[None]:
+        """Wait until a central is there, or was, and something of that is to be read.  TimeoutError at the end."""
+        yield from self._until(lambda: self.connected or bool(self._queue), deadline, "waiting for a central timed out")
+
+    def left(self, deadline: float | None) -> Turns[None]:
+        """Wait until no central is there.  TimeoutError at the deadline."""
+        yield from self._until(lambda: not self.connected, deadline, "the central is still there")
+
+    def _until(self, true: Callable[[], bool], deadline: float | None, what: str) -> Turns[None]:
+        while not true():
             self.check()
             yield from patiently(Turn(deadline=deadline))
-            if self.connected is not wanted and not self.lost and not self.link.error and self._expired(deadline):
-                raise TimeoutError("waiting for a central timed out" if wanted else "the central is still there")
+            if not true() and not self.lost and not self.link.error and self._expired(deadline):
+                raise TimeoutError(what)
+
+    def _look(self) -> Turns[None]:
+        """Hear what has come."""
+        self.check()
+        if not self.connected:
+            yield from patiently(Turn(deadline=self.link.now))
+            self.check()
 
     def receive(self, deadline: float | None) -> Turns[Write]:
         """What was written next.  PeerClosed where the central went, or if none is there; TimeoutError at the deadline.
 
         Overrun where some is missing.
         """
-        while not self._queue:
-            self.check()
-            if not self.connected:
-                raise PeerClosed
-            yield from patiently(Turn(deadline=deadline))
-            if not self._queue and not self.lost and not self.link.error and self._expired(deadline):
-                raise TimeoutError("receiving timed out")
+        if not self._queue:
+            yield from self._look()
+        if not self._queue and not self.connected:
+            raise PeerClosed
+        yield from self._until(lambda: bool(self._queue), deadline, "receiving timed out")
         return self._take()
 
     def _take(self) -> Write:
@@ -181,7 +194,7 @@ class Offering:
         uuid = uuid_of(characteristic)
         if uuid not in self.service.characteristics:
             raise UsageError(f"characteristic {uuid!r} is none of {', '.join(self.service.characteristics)}")
-        self.check()
+        yield from self._look()
         if not self.connected:
             raise PeerClosed
         if not 1 <= (size := sizes(data)) <= self.mtu - 3:

@@ -140,6 +140,17 @@ class SharedAir(Medium):
         """Have a coroutine run on the air."""
         return asyncio.run_coroutine_threadsafe(main, self.loop)
 
+    def serve(self, host: str, port: int) -> tuple[asyncio.Server, int]:
+        """Give whoever connects to a TCP port a radio, to speak HCI with; the port.  OSError if it is taken."""
+
+        async def begin() -> asyncio.Server:
+            from fcm360w.sim.hci import RemoteHost
+
+            return await self.loop.create_server(lambda: RemoteHost(self.link, self.central()), host, port)
+
+        server = self.spawn(begin()).result()
+        return server, server.sockets[0].getsockname()[1]
+
     def step(self, now: float) -> None:
         """Time passes by itself."""
 
