@@ -63,7 +63,7 @@ class Peripheral:
         self._module.drive(self._channel.stop())
 
     def wait_connected(self, timeout: float | None = None) -> None:
-        """Wait until a central is there, or was, and something that it wrote is still to be read.
+        """Wait until a central is there, or came and went since this was asked last.
 
         TimeoutError after `timeout` seconds, never if None (manual 3.2.1).
         """

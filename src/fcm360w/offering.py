@@ -52,7 +52,7 @@ class Offering:
     def __init__(self, link: Link, service: Service) -> None:
         self.link = link
         self.service = service
-        self.connected = False
+        self.connected = self._unmet = False
         self.mtu = FIRST_MTU
         self.dropped = 0
         self.closed = False
@@ -90,6 +90,7 @@ class Offering:
         if self.connected:
             self._put(End())
         self.connected, self.mtu = connected, FIRST_MTU
+        self._unmet = self._unmet or connected
 
     def _lose(self, why: str) -> None:
         self._changed(False)
@@ -131,8 +132,9 @@ class Offering:
             raise SocketLost(self.lost)
 
     def visited(self, deadline: float | None) -> Turns[None]:
-        """Wait until a central is there, or was, and something of that is to be read.  TimeoutError at the end."""
-        yield from self._until(lambda: self.connected or bool(self._queue), deadline, "waiting for a central timed out")
+        """Wait until a central is there, or came and went since this was asked last.  TimeoutError at the deadline."""
+        yield from self._until(lambda: self.connected or self._unmet, deadline, "waiting for a central timed out")
+        self._unmet = False
 
     def left(self, deadline: float | None) -> Turns[None]:
         """Wait until no central is there.  TimeoutError at the deadline."""
