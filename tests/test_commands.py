@@ -270,6 +270,7 @@ BELOW = [
             "listener",
         )
     ),
+    SOURCE / "offering.py",
     *(SOURCE / f"{name}.py" for name in ("lines", "reference", "explain")),
     *sorted((SOURCE / "flows").glob("*.py")),
     *sorted((SOURCE / "commands").glob("*.py")),
@@ -280,6 +281,7 @@ LOCKS = {"wire.py": {"threading"}}  # rows are completed at first use, perhaps b
 FACADES = {"aio", "aio_faces", "aio_sockets", "aio_streams", "faces", "module", "ports", "sockets", "streams"}
 FACADES |= {"aio_files", "files", "aio_net", "net"}
 FACADES |= {"cli", "sim", "threads"}
+FACADES |= {"aio_ble", "ble"}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -20,11 +20,13 @@ import fcm360w
 from fcm360w import aio, streams
 from fcm360w import module as module_py
 from fcm360w.aio import AsyncModule
+from fcm360w.aio_ble import AsyncBle, AsyncPeripheral
 from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
 from fcm360w.aio_files import AsyncFiles
 from fcm360w.aio_net import AsyncNet
 from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, AsyncUdpSocket
 from fcm360w.aio_streams import AsyncStream
+from fcm360w.ble import Ble, Peripheral
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import (
     CommandError,
@@ -1089,6 +1091,8 @@ PAIRS: list[tuple[Any, Any]] = [
     (UdpEnd, AsyncUdpEnd),
     (UdpSocket, AsyncUdpSocket),
     (UdpService, AsyncUdpService),
+    (Ble, AsyncBle),
+    (Peripheral, AsyncPeripheral),
 ]
 # A file blocks; asyncio has nothing alike.
 SYNC_ONLY = {"makefile"}
@@ -1141,12 +1145,13 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
     quick = set(public(both)) - waits - faces
     values = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "peer"}
     values |= {"dropped", "full", "over", "waiting"}
+    values |= {"ble", "characteristics", "connected", "mtu"}
     assert quick <= values | {"adopt", "forget", "set_hex_units", "settimeout", "stats", "stream_over", "suspended"}
 
 
 def test_both_are_contexts() -> None:
-    sync: list[type[Any]] = [Module, Stream, Listener, UdpEnd]
-    both: list[type[Any]] = [AsyncModule, AsyncStream, AsyncListener, AsyncUdpEnd]
+    sync: list[type[Any]] = [Module, Stream, Listener, UdpEnd, Peripheral]
+    both: list[type[Any]] = [AsyncModule, AsyncStream, AsyncListener, AsyncUdpEnd, AsyncPeripheral]
     for kind in sync:
         assert {"__enter__", "__exit__"} <= set(vars(kind))
     for kind in both:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fcm360w.commands import files, system, tcp, wifi
+from fcm360w.commands import ble, files, system, tcp, wifi
 from fcm360w.reference import entries
 from fcm360w.wire import Command
 from sim_bench import CONNECT, ERROR, OK, Bench
@@ -48,8 +48,35 @@ TESTS = {
     "AT+QFLST": (),
 }
 
+
+def peripheral(*lines: bytes) -> Callable[[Bench], None]:
+    """Bluetooth has begun, and was told this."""
+
+    def prepare(bench: Bench) -> None:
+        for line in (b"AT+QBLEINIT=2,0", *lines):
+            assert bench.host(line + b"\r") == OK
+
+    return prepare
+
+
+def subscribed(bench: Bench) -> None:
+    peripheral(b'AT+QBLEGATTSSRV="a1a1"', b'AT+QBLEGATTSCHAR="a1a1"', b"AT+QBLEGATTSSRVDONE")(bench)
+    bench.wait(0.1)
+    bench.module.bluetooth.on_connected()
+    bench.module.bluetooth.on_subscribed(0, True)
+
+
 # What a row needs to be served, and which are not served at all in the dialect `manual`.
 NEEDS: dict[type[Command[Any]], Callable[[Bench], object]] = {
+    ble.SetInterval: peripheral(),
+    ble.SetAdvertised: peripheral(),
+    ble.Advertise: peripheral(),
+    ble.StopAdvertising: peripheral(),
+    ble.SetService: peripheral(),
+    ble.AddCharacteristic: peripheral(b'AT+QBLEGATTSSRV="fff0"'),
+    ble.ServiceDone: peripheral(b'AT+QBLEGATTSSRV="fff0"'),
+    ble.Notify: subscribed,
+    ble.NotifyBytes: subscribed,
     tcp.GetSent: lambda bench: bench.open(0),
     tcp.Send: lambda bench: bench.open(0),
     tcp.SendUntil: lambda bench: bench.open(0),

@@ -14,8 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fcm360w.commands import CHAPTERS, rows, system, tcp, wifi
+from fcm360w.commands.ble import MAX_STRUCTURE, Structures
 from fcm360w.errors import UsageError
-from fcm360w.parameters import SECRET, Dotted, Field, Length, Named, Note, ParseError, Payload, Range, split
+from fcm360w.parameters import (
+    SECRET,
+    Dotted,
+    Field,
+    Hexadecimal,
+    Length,
+    Named,
+    Note,
+    ParseError,
+    Payload,
+    Range,
+    split,
+)
 from fcm360w.wire import Ask, Command, Get, Reply, Row, Set, Setting
 
 TABLE: list[type[Any]] = [row for chapter in CHAPTERS for row in rows(chapter)]
@@ -31,6 +44,11 @@ def values(field: Field) -> st.SearchStrategy[Any]:
         found: st.SearchStrategy[Any] = st.sampled_from(field.members)
     elif isinstance(bounds, Dotted):
         found = st.ip_addresses(v=4).map(str)
+    elif isinstance(bounds, Structures):
+        found = st.binary(min_size=1, max_size=MAX_STRUCTURE).map(lambda data: bytes([len(data), *data]).hex())
+    elif isinstance(bounds, Hexadecimal):
+        sizes = st.sampled_from(bounds.sizes[:40])
+        found = sizes.flatmap(lambda size: st.binary(min_size=size, max_size=size)).map(bytes.hex)
     elif isinstance(bounds, Range):
         found = st.integers(bounds.low, bounds.high)
     elif isinstance(bounds, Payload):
@@ -73,6 +91,8 @@ def sample(row: type[Any], **changed: Any) -> Any:
             return field.members[0]
         if isinstance(field.bounds, Dotted):
             return "10.0.0.9"
+        if isinstance(field.bounds, Hexadecimal):
+            return "0109" if isinstance(field.bounds, Structures) else "a1" * field.bounds.sizes[0]
         low = getattr(field.bounds, "low", 1)
         return low if issubclass(field.type, int) else b"x" * low if issubclass(field.type, bytes) else "a" * low
 

@@ -10,7 +10,7 @@ import pytest
 
 from fcm360w.errors import UsageError
 from fcm360w.module import Module
-from fcm360w.parameters import Dotted, Field, Length, Payload, Range
+from fcm360w.parameters import Dotted, Field, Hexadecimal, Length, Payload, Range
 from fcm360w.sim.parser import Reader
 from fcm360w.wire import Command, Row, Set, Setting
 from sim_bench import ERROR, OK, Bench
@@ -37,6 +37,9 @@ def texts(field: Field) -> Iterator[tuple[str, str]]:
         yield from ((name, "a" * size if field.bare else f'"{"a" * size}"') for name, size in sizes)
     elif isinstance(bounds, Dotted):
         yield from (("below", '"10.0.0.-1"'), ("above", '"10.0.0.256"'))
+    elif isinstance(bounds, Hexadecimal):
+        longer = "a1" * (bounds.sizes[-1] + 1)
+        yield from (("below", '""'), ("above", f'"{longer}"'), ("odd", f'"{longer[3:]}"'), ("digits", '"fff-"'))
     elif field.members and not field.quoted:
         values = [int(member.value) for member in field.members]
         yield from (("below", str(min(values) - 1)), ("above", str(max(values) + 1)))
@@ -82,6 +85,7 @@ OTHERS = {
     "Read: read_length below": "GetReceiveCount",
     "GetReceiveCount: read_length above": "Read",
     "GetReceiveCount: read_length missing": "Read",
+    "NotifyBytes: hex_length empty": "Notify, G-08",
     "Upgrade: url bare": "UpgradeBare, W20",
     "Upgrade: url type": "UpgradeBare, W20",
     "SendUntil: one too many": "GetSent",
@@ -206,6 +210,8 @@ def values(field: Field) -> Iterator[tuple[str, Any]]:
         )
     elif isinstance(bounds, Dotted):
         yield from (("below", "10.0.0.-1"), ("above", "10.0.0.256"))
+    elif isinstance(bounds, Hexadecimal):
+        yield from (("below", ""), ("above", "a1" * (bounds.sizes[-1] + 1)), ("digits", "fff-"))
     elif issubclass(field.type, enum.Enum):
         yield from ((name, value) for name, value in (("below", -1), ("above", 99)))
         yield from (("said only", member) for member in field.type if member not in field.members)
@@ -251,6 +257,8 @@ def bound_of(field: Field, value: Any) -> str:
     if isinstance(field.bounds, (Range, Length, Payload)):
         low, high = field.bounds[:2]
         return str(low) if low == high else f"{low}..{high}"
+    if isinstance(field.bounds, Hexadecimal):
+        return "is not all hexadecimal digits" if value == "fff-" else field.bounds.counts
     return "dotted IPv4 address" if field.bounds else field.type.__name__
 
 

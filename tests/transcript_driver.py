@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fcm360w.channel import Channel, Mode, Report
-from fcm360w.commands import codes, files, net, system, tcp, wifi
+from fcm360w.commands import ble, codes, files, net, system, tcp, wifi
 from fcm360w.errors import CommandError, FCM360WError
 from fcm360w.events import Unparsed
 from fcm360w.flows import files as storage
@@ -17,7 +17,7 @@ from fcm360w.flows import net as reach
 from fcm360w.flows import system as modules
 from fcm360w.flows import wifi as hotspots
 from fcm360w.opening import open_channel
-from fcm360w.steps import EscapePolicy
+from fcm360w.steps import EscapePolicy, until
 from fcm360w.wire import Ask, Command, Get, Reply, Set, Support
 from scripted import LATENCY, Reaction, World
 from transcript import MOMENT, Act, Block, Call, Gap, Host, Outcome, Said, Step, TranscriptError
@@ -221,7 +221,7 @@ def _public(*modules: types.ModuleType) -> dict[str, Any]:
     return dict(found)
 
 
-NAMES: dict[str, Any] = _public(codes, system, wifi, tcp, net, files) | {
+NAMES: dict[str, Any] = _public(codes, system, wifi, ble, tcp, net, files) | {
     "Ask": Ask,
     "Get": Get,
     "Set": Set,
@@ -245,6 +245,7 @@ NAMES: dict[str, Any] = _public(codes, system, wifi, tcp, net, files) | {
     "restart": modules.restart,
     "start_ap": hotspots.start_ap,
     "write_whole": storage.write_whole,
+    "until": until,
 }
 
 

@@ -11,6 +11,7 @@ from fcm360w.sim.hotspots import AccessPoint
 from fcm360w.sim.pipes import MemoryPeer
 from fcm360w.sim.world import World
 from transcript import MOMENT, Act, Block, Host, Said, Step, decoded
+from transcript_air import AIR_ACTS, AIR_CHECKS
 
 BAUD = 115200
 HOTSPOTS = (
@@ -31,6 +32,7 @@ class Stage:
         self.world = self._world()
         self.port = self.world.port()
         self.peers: list[MemoryPeer] = []
+        self.phone: Any = None
         self.packets: list[list[bytes]] = []
         network = self.world.network
         self.udp = {port: network.udp(SERVER, port) for port in UDP_PORTS}
@@ -199,6 +201,7 @@ ACTS = _table(
         r"power fails": Stage.power_fails,
         r"host baud (\d+)": Stage.host_baud,
     }
+    | AIR_ACTS
 )
 CHECKS = _table(
     {
@@ -206,6 +209,7 @@ CHECKS = _table(
         r"peer (?:(\d+) )?sees the end": Stage.peer_sees_end,
         r'udp (\d+) got "([^"]*)" from (\d+)': Stage.udp_got,
     }
+    | AIR_CHECKS
 )
 
 

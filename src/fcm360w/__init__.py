@@ -31,9 +31,11 @@ from fcm360w.steps import EscapePolicy, Until
 
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule, open_async
+    from fcm360w.aio_ble import AsyncPeripheral
     from fcm360w.aio_files import AsyncFile, AsyncFiles
     from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
     from fcm360w.aio_streams import AsyncStream
+    from fcm360w.ble import Peripheral, Write
     from fcm360w.commands.files import FileInfo
     from fcm360w.datagrams import Datagram
     from fcm360w.files import Files
@@ -54,6 +56,7 @@ __all__ = [
     "AsyncFiles",
     "AsyncListener",
     "AsyncModule",
+    "AsyncPeripheral",
     "AsyncStream",
     "AsyncUdpService",
     "AsyncUdpSocket",
@@ -72,6 +75,7 @@ __all__ = [
     "NoAnswer",
     "Overrun",
     "PeerClosed",
+    "Peripheral",
     "PingResult",
     "ProtocolError",
     "Recovery",
@@ -90,6 +94,7 @@ __all__ = [
     "UpgradeStage",
     "UsageError",
     "WifiStatus",
+    "Write",
     "open",
     "open_async",
 ]
@@ -100,6 +105,7 @@ _WHERE = {
     "AsyncFiles": "aio_files",
     "AsyncListener": "aio_sockets",
     "AsyncModule": "aio",
+    "AsyncPeripheral": "aio_ble",
     "AsyncStream": "aio_streams",
     "AsyncUdpService": "aio_sockets",
     "AsyncUdpSocket": "aio_sockets",
@@ -110,6 +116,7 @@ _WHERE = {
     "Listener": "sockets",
     "Module": "module",
     "PingResult": "flows.net",
+    "Peripheral": "ble",
     "Recovery": "flows.recover",
     "Rung": "flows.recover",
     "Stats": "stats",
@@ -118,6 +125,7 @@ _WHERE = {
     "UdpSocket": "sockets",
     "UpgradeStage": "flows.system",
     "WifiStatus": "flows.wifi",
+    "Write": "ble",
     "open": "module",
     "open_async": "aio",
 }

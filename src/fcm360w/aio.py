@@ -29,6 +29,7 @@ from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
+    from fcm360w.aio_ble import AsyncBle
     from fcm360w.aio_files import AsyncFiles
     from fcm360w.aio_net import AsyncNet
 
@@ -126,6 +127,13 @@ class AsyncModule:
     def baud(self) -> int | None:
         """As Module.baud."""
         return self._link.baud or None
+
+    @cached_property
+    def ble(self) -> AsyncBle:
+        """As Module.ble."""
+        from fcm360w.aio_ble import AsyncBle
+
+        return AsyncBle(self, self._link)
 
     async def run(self, flow: Flow[R]) -> R:
         """As Module.run.  A task that is cancelled leaves the link usable."""

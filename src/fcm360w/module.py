@@ -28,6 +28,7 @@ from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, r
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
+    from fcm360w.ble import Ble
     from fcm360w.files import Files
     from fcm360w.net import Net
 
@@ -168,6 +169,13 @@ class Module:
     def baud(self) -> int | None:
         """Bit rate of the wire, as the port or else the module says; None if there is no wire, or neither knows."""
         return self._link.baud or None
+
+    @cached_property
+    def ble(self) -> Ble:
+        """Bluetooth Low Energy (manual 2.2)."""
+        from fcm360w.ble import Ble
+
+        return Ble(self, self._link)
 
     def run(self, flow: Flow[R]) -> R:
         """Run a command, or a flow of them, to its result.

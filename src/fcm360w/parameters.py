@@ -87,6 +87,30 @@ class Dotted:
         return None if good and max(map(int, parts)) < 256 else f"{value!r} is no dotted IPv4 address"
 
 
+class Hexadecimal:
+    """Text of hexadecimal digits, two for a byte; `sizes` are the numbers of bytes that are allowed."""
+
+    __slots__ = ("sizes",)
+
+    def __init__(self, *sizes: int) -> None:
+        self.sizes = sizes
+
+    def __str__(self) -> str:
+        return f"{self.counts} bytes as hexadecimal digits"
+
+    @property
+    def counts(self) -> str:
+        """The numbers of bytes, for people."""
+        low, high = self.sizes[0], self.sizes[-1]
+        return f"{low}..{high}" if high - low == len(self.sizes) - 1 else " or ".join(map(str, self.sizes))
+
+    def check(self, value: str) -> str | None:
+        if not set(value) <= set("0123456789abcdefABCDEF"):
+            return "is not all hexadecimal digits"
+        good = not len(value) % 2 and len(value) // 2 in self.sizes
+        return None if good else f"has {len(value)} digits, not two for each of {self.counts} bytes"
+
+
 class Only:
     """Of an enumeration's members these alone; the others are said by the module, never to it."""
 
@@ -129,7 +153,7 @@ class Mark(enum.Enum):
 
 
 SECRET, BARE = Mark.SECRET, Mark.BARE
-Bounds = Range | Length | Payload | Dotted | Only
+Bounds = Range | Length | Payload | Dotted | Hexadecimal | Only
 Address = Annotated[str, Dotted()]
 
 

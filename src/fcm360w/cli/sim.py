@@ -93,6 +93,12 @@ def _local(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--seed", type=click.IntRange(min=1), metavar="N", help="Let signals vary, for each N in a way of its own."
 )
+@click.option(
+    "--air",
+    callback=_local,
+    metavar="HOST:PORT",
+    help="Give Bluetooth hosts a radio beside the module, to speak HCI with; port 0 picks a free one.",
+)
 @verbose_option("Log the wire, secrets masked; twice, all that the twin does.")
 def sim(
     tcp: tuple[str, int] | None,
@@ -107,6 +113,7 @@ def sim(
     fs: str | None,
     flash: int | None,
     seed: int | None,
+    air: tuple[str, int] | None,
 ) -> None:
     """Run the digital twin of the module until interrupted.
 
@@ -131,7 +138,23 @@ def sim(
     place = pty or True if pty is not None or tcp is None else None
     spoken = find_dialect(dialect, quirks)
     spoken = spoken if flash is None else replace(spoken, flash=flash)
+    _open_air(air)
     _serve(Twin(reach, baud=rate, dialect=spoken, tcp=tcp, pty=place, fs=fs, seed=seed, flow=flow, routes=places))
+
+
+def _open_air(place: tuple[str, int] | None) -> None:
+    """Say where bumble, for one, finds a radio; it is closed when the process ends."""
+    if place is None:
+        return
+    from fcm360w.cli.screen import say
+    from fcm360w.errors import TransportUnavailable
+    from fcm360w.sim.air import shared
+
+    try:
+        _, port = shared().serve(*place)
+    except OSError as error:
+        raise TransportUnavailable(f"cannot serve {place[0]}:{place[1]}: {error.strerror or error}") from error
+    say(f"HCI at tcp-client:{place[0]}:{port}")
 
 
 def _serve(twin: Twin) -> None:

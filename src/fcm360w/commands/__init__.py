@@ -13,17 +13,18 @@ from typing import Any
 from fcm360w.framer import Rule, Start
 from fcm360w.wire import Command, Reply
 
-CHAPTERS = ("system", "wifi", "tcp", "net", "files")
+CHAPTERS = ("system", "wifi", "ble", "tcp", "net", "files")
 
 # Lines that announce a payload.  The first UNSOLICITED of them may come at any time and are always armed; the others
 # only while a command that they answer is pending.
 RULES: Mapping[str, Rule] = {
     "recv": Rule('+QIURC: "recv",', Start.AFTER_LINE, field=1, max=1500),
+    "written": Rule("+QBLERECV: ", Start.AFTER_LINE, field=2, max=512),
     "data": Rule("+QIRD: ", Start.AFTER_LINE, field=0, max=1500),
     "file": Rule("CONNECT ", Start.AFTER_LINE, field=0, max=1 << 20),
     "connect": Rule("CONNECT", Start.RAW),
 }
-UNSOLICITED = 1
+UNSOLICITED = 2
 
 # Of whose payload each byte is two digits while AT+QICFG="dataformat" says so.
 HEXED = ("recv", "data")
@@ -33,6 +34,10 @@ URCS: Mapping[tuple[str, str], str] = {
     ("+QSTASTAT", ""): "wifi:StationEvent",
     ("+QAPSTAT", ""): "wifi:ApEvent",
     ("+QOTASTAT", ""): "system:UpgradeEvent",
+    ("+QBLESTAT", ""): "ble:LinkEvent",
+    ("+QBLEMTU", ""): "ble:MtuChanged",
+    ("+QBLERECV", ""): "ble:Written",
+    ("+QBLEPEERROLE", ""): "ble:PeerRole",
     ("+QIURC", "recv"): "tcp:Received",
     ("+QIURC", "closed"): "tcp:Closed",
     ("+QIURC", "incoming"): "tcp:Incoming",

@@ -51,7 +51,7 @@ class Dialect:
 
     # ---- Wi-Fi
     no_space: Annotated[bool, Says('+QSTASTAT:"GOT_IP"; Wi-Fi lines only')] = False
-    no_quotes: Annotated[bool, Says("+QSTASTAT: GOT_IP; Wi-Fi lines only")] = False
+    no_quotes: Annotated[bool, Says("+QSTASTAT: GOT_IP; Wi-Fi and Bluetooth lines only")] = False
     underscore: Annotated[bool, Says('+QSTASTAT: "WLAN_DISCONNECTED"')] = False
     labels: Annotated[bool, Says("+QGETIP: ip:10.0.0.7,gateway:10.0.0.1,mask:...,dns:...")] = False
     disconnect_text: Annotated[bool, Says("+QGETWIFISTATE: DISCONNECT and OK while not joined")] = False
@@ -60,6 +60,12 @@ class Dialect:
     softap_reject: Annotated[bool, Says("a third argument of AT+QSOFTAP is refused")] = False
     join_delay: float = 0.05  # before each event of a join, and of the module's own hotspot
     scan_delay: float = 0.1
+
+    # ---- Bluetooth
+    ble_central: Annotated[bool, Says("AT+QBLEINIT=1 is accepted")] = False
+    qbleqadvparam: Annotated[bool, Says("AT+QBLEQADVPARAM is AT+QBLEADVPARAM")] = False
+    blerecv_uuid: Annotated[bool, Says('+QBLERECV: 0,"fff1",9, with the UUID instead of the handle')] = False
+    blestat_bare: Annotated[bool, Says("+QBLESTAT: CONNECTED")] = False
 
     # ---- sockets
     push_no_trailer: Annotated[bool, Says('+QIURC: "recv" ends with its data')] = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 
+from fcm360w.commands.ble import LinkEvent
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.files import FileData, FileWritten
 from fcm360w.commands.net import Resolved
@@ -89,5 +90,6 @@ class Encoder:
     def _parameter(self, reply: Reply, field: Field) -> str:
         """As it stands, whatever it holds: a module does not mind a quote in the name of a hotspot."""
         text = field.format(getattr(reply, field.name))
-        bare = self._dialect.no_quotes or (self._dialect.csdk_scan and isinstance(reply, Seen) and field.name != "ssid")
+        bare = self._dialect.no_quotes or (self._dialect.blestat_bare and isinstance(reply, LinkEvent))
+        bare = bare or (self._dialect.csdk_scan and isinstance(reply, Seen) and field.name != "ssid")
         return text[1:-1] if bare and field.quoted else text

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from fcm360w.commands.ble import SetInterval
 from fcm360w.commands.tcp import ConnectId, SocketInfo
 from fcm360w.commands.wifi import Password, Ssid
 from fcm360w.parameters import Named, Range
 from fcm360w.wire import Command
 
-__all__ = ["ROWS", "GetSocketOfType", "ReportPort", "StartApExtended"]
+__all__ = ["ROWS", "GetSocketOfType", "ReportPort", "SetIntervalMisprinted", "StartApExtended"]
 
 
 class StartApExtended(Command[None], at="+QSOFTAP", ref="2.1.12"):
@@ -34,4 +35,8 @@ class GetSocketOfType(Command[tuple[SocketInfo, ...]], at="+QISTATE", ref="2.3.4
     connect_id: ConnectId
 
 
-ROWS: tuple[type[Command[Any]], ...] = (StartApExtended, ReportPort, GetSocketOfType)
+class SetIntervalMisprinted(SetInterval, at="+QBLEQADVPARAM"):
+    """As the manual prints it in one place (B3)."""
+
+
+ROWS: tuple[type[Command[Any]], ...] = (StartApExtended, ReportPort, GetSocketOfType, SetIntervalMisprinted)

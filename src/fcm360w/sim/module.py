@@ -14,6 +14,7 @@ from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import UpgradeChange, UpgradeEvent
 from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
 from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
+from fcm360w.sim.bluetooth import Bluetooth
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.files import Files
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
@@ -71,7 +72,8 @@ class Module:
         self.files = Files(volume or MemoryVolume(), dialect.flash)
         self.names = Names(network, self.chance, lambda: self.radio.chosen_servers)
         self.pings = Pings(network, self.names, self.notify)
-        self.services: tuple[Service, ...] = (self.upgrade, self.files, self.names, self.pings)
+        self.bluetooth = Bluetooth(self.notify, dialect.blerecv_uuid)
+        self.services: tuple[Service, ...] = (self.upgrade, self.files, self.names, self.pings, self.bluetooth)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0

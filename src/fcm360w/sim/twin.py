@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from fcm360w.sim.board import Board
 from fcm360w.sim.dialect import MANUAL, Dialect
@@ -26,6 +26,9 @@ from fcm360w.sim.runner import Loop, Runner
 from fcm360w.sim.store import FileStore
 from fcm360w.sim.uart import PayloadStamps, Uart
 from fcm360w.sim.volume import FolderVolume
+
+if TYPE_CHECKING:
+    from fcm360w.sim.air import Air
 
 __all__ = ["FLOWS", "Flow", "Twin", "find", "serve"]
 
@@ -46,6 +49,13 @@ def find(name: str) -> Twin | None:
     return _named.get(name)
 
 
+def shared_air() -> Air:
+    """The air of the twins of this process; only Bluetooth needs what it imports."""
+    from fcm360w.sim.air import shared
+
+    return shared()
+
+
 class Machine:
     """Everything that a twin holds open."""
 
@@ -60,6 +70,7 @@ class Machine:
         except BaseException:
             self.loop.close()
             raise
+        self.module.bluetooth.tune(shared_air, lambda: self.loop.post(lambda: None))
         self.link = SimLink(self.module, time.monotonic())
         self.uart = Uart(self.module.baud if twin.baud else None, flow_control=twin.flow == "rtscts")
         self.in_process = InProcess(self.loop.selector, twin.baud is not None, twin.name)
@@ -128,6 +139,7 @@ class Machine:
         for front_end in self.front_ends:
             front_end.close()
         self.module.sockets.reset()
+        self.module.bluetooth.close()
         self.network.close()
         self.loop.close()
         self._closed.set()

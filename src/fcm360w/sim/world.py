@@ -23,6 +23,7 @@ from fcm360w.sim.uart import PayloadStamps, Uart
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule
     from fcm360w.module import Module
+    from fcm360w.sim.air import SteppedAir
     from fcm360w.steps import EscapePolicy
 
 __all__ = ["RawHost", "Stalled", "World"]
@@ -222,6 +223,11 @@ class World:
         self._socket.close()
         self._socket.plug(self._cable)
         return self._cable
+
+    @property
+    def air(self) -> SteppedAir:
+        """Where the module's Bluetooth is, by this world's clock.  TransportUnavailable if bumble is not installed."""
+        return self.twin.bluetooth.own_air()
 
     # ---- time
 
