@@ -23,7 +23,7 @@ from fcm360w.pending import Exchange, Pending, pending
 from fcm360w.states import IDLE, STREAMING, TABLE, Cause, State
 from fcm360w.stats import Histogram, Mark
 from fcm360w.steps import EscapePolicy
-from fcm360w.wire import Command, Reply
+from fcm360w.wire import Command, Flow, Reply
 
 MAX_LINE = 2048
 BITS_PER_BYTE = 10
@@ -39,7 +39,7 @@ _RULES = list(commands.RULES.values())
 _RULE_BIT = {name: 1 << index for index, name in enumerate(commands.RULES)}
 _CONNECT = list(commands.RULES).index("connect")
 _UNASKED = (1 << commands.UNSOLICITED) - 1
-_COUNTED = (1 << len(_RULES)) - 1 - (1 << _CONNECT)
+_HEXED = sum(_RULE_BIT[name] for name in commands.HEXED)
 
 
 def untunable(rate: int | None) -> int | None:
@@ -97,6 +97,7 @@ class Link:
         self.resumes: object = None
         self.foreign = 0
         self.unclosed: set[int] = set()  # sockets whose opening was interrupted, and nobody owns
+        self.undone: deque[Flow[Any]] = deque()  # what flows that failed have left to be done
         self._said: deque[str] = deque(maxlen=ECHOES)
         self._secrets: deque[tuple[str, str]] = deque(maxlen=ECHOES)
         self.pace(baud)
@@ -154,7 +155,7 @@ class Link:
         self._count_digits()
 
     def _count_digits(self) -> None:
-        self._framer.doubled = _COUNTED if self.doubled and not self.hex_received_digits else 0
+        self._framer.doubled = _HEXED if self.doubled and not self.hex_received_digits else 0
 
     def take_prompt(self) -> bool:
         """Whether a prompt was expected; it is no longer."""

@@ -74,6 +74,11 @@ class Dialect:
     qistate_type: Annotated[bool, Says("AT+QISTATE=1,3 is AT+QISTATE=3")] = False
     send_buffer: int = 64 * 1024  # bytes of a socket's that may be unacknowledged
 
+    # ---- files
+    qfdel: Annotated[bool, Says("AT+QFDEL deletes a file")] = False
+    qfwrite_bare: Annotated[bool, Says("+QFWRITE: 5,5 follows the payload without a line end before it")] = False
+    flash: int = 64 * 1024  # bytes that all files together may have
+
     def with_quirks(self, names: Iterable[str]) -> Self:
         """Switch quirks on.  ValueError names the known ones."""
         changes: dict[str, Any] = {}
