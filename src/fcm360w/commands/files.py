@@ -72,9 +72,7 @@ class FileData(Reply, at="CONNECT", ref="2.9.2"):
         return f"{self.at} {self.parameters()}"
 
 
-class ReadFile(
-    Command[FileData], at="+QFREAD", ref="2.9.2", wait=5.0, arms=("file",), test=("<filehandle>,<length>",)
-):
+class ReadFile(Command[FileData], at="+QFREAD", ref="2.9.2", wait=5.0, arms=("file",), test=("<filehandle>,<length>",)):
     """Read at the pointer, at most `length` bytes; without one all that is left."""
 
     filehandle: Handle
@@ -95,9 +93,7 @@ class FileWritten(Reply, at="+QFWRITE", ref="2.9.3"):
     total_length: int
 
 
-class WriteFile(
-    Command[FileWritten], at="+QFWRITE", ref="2.9.3", wait=5.0, test=("<filehandle>,<length>,<timeout>",)
-):
+class WriteFile(Command[FileWritten], at="+QFWRITE", ref="2.9.3", wait=5.0, test=("<filehandle>,<length>,<timeout>",)):
     """Write at the pointer.  A host that is silent for `timeout` s ends it before its time; what came is written."""
 
     filehandle: Handle
