@@ -13,7 +13,7 @@ from typing import Any
 from fcm360w.framer import Rule, Start
 from fcm360w.wire import Command, Reply
 
-CHAPTERS = ("system", "wifi", "tcp", "tls")
+CHAPTERS = ("system", "wifi", "tcp", "tls", "files")
 
 # Lines that announce a payload.  The first UNSOLICITED of them may come at any time and are always armed; the others
 # only while a command that they answer is pending.
@@ -22,9 +22,13 @@ RULES: Mapping[str, Rule] = {
     "ssl_recv": Rule('+QSSLURC: "recv",', Start.AFTER_LINE, field=1, max=1500),
     "data": Rule("+QIRD: ", Start.AFTER_LINE, field=0, max=1500),
     "ssl_data": Rule("+QSSLRECV: ", Start.AFTER_LINE, field=0, max=1500),
+    "file": Rule("CONNECT ", Start.AFTER_LINE, field=0, max=1 << 20),
     "connect": Rule("CONNECT", Start.RAW),
 }
 UNSOLICITED = 2
+
+# Of whose payload each byte is two digits while AT+QICFG="dataformat" says so.
+HEXED = ("recv", "data")
 
 # Lines that come unasked, by name and lower-case key.
 URCS: Mapping[tuple[str, str], str] = {

@@ -78,6 +78,11 @@ class Dialect:
     # ---- TLS
     default_names: Annotated[bool, Says("certificates that are not set are ca.pem, user.pem, user_key.pem")] = False
 
+    # ---- files
+    qfdel: Annotated[bool, Says("AT+QFDEL deletes a file")] = False
+    qfwrite_bare: Annotated[bool, Says("+QFWRITE: 5,5 follows the payload without a line end before it")] = False
+    flash: int = 64 * 1024  # bytes that all files together may have
+
     def with_quirks(self, names: Iterable[str]) -> Self:
         """Switch quirks on.  ValueError names the known ones."""
         changes: dict[str, Any] = {}

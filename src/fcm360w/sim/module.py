@@ -16,6 +16,7 @@ from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
 from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.dialler import Dialler
+from fcm360w.sim.files import Files
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
 from fcm360w.sim.network import Attempt, Connection, Network
 from fcm360w.sim.radio import Radio
@@ -24,6 +25,7 @@ from fcm360w.sim.sockets import Sockets
 from fcm360w.sim.steps import Refused
 from fcm360w.sim.store import MemoryStore, Store
 from fcm360w.sim.upgrade import Upgrade
+from fcm360w.sim.volume import MemoryVolume, Volume
 from fcm360w.wire import Reply, Setting
 
 __all__ = ["FACTORY_BAUD", "Module"]
@@ -54,6 +56,7 @@ class Module:
         baud: int | None = None,
         store: Store | None = None,
         seed: int | None = None,
+        volume: Volume | None = None,
     ) -> None:
         self.dialect = dialect
         self.now = 0.0
@@ -65,8 +68,9 @@ class Module:
         self.network = network
         self.sockets = Sockets(network, self)
         self.upgrade = Upgrade(network, self._upgrade_changed, dialect.upgrade_delay)
+        self.files = Files(volume or MemoryVolume(), dialect.flash)
         self.dialler = Dialler(network, self.setting, self.stored, default_names=dialect.default_names)
-        self.services: tuple[Service, ...] = (self.upgrade, self.dialler)
+        self.services: tuple[Service, ...] = (self.upgrade, self.files, self.dialler)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
@@ -83,7 +87,7 @@ class Module:
 
     def stored(self, name: str) -> bytes | None:
         """What a file of the module holds; None if there is no such file."""
-        return None
+        return self.files.whole(name)
 
     def _wobble(self) -> int:
         return self.chance.randint(-WOBBLE, WOBBLE)
