@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from fcm360w.commands import tls
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import UpgradeChange, UpgradeEvent
 from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
@@ -36,6 +37,7 @@ S = TypeVar("S", bound=Setting)
 FACTORY_BAUD = 115200
 MAX_WAITING = 256
 WOBBLE = 3
+OWED = (Closed, Opened, Received, tls.Closed, tls.Opened, tls.Received)
 
 
 class Module:
@@ -144,7 +146,7 @@ class Module:
 
         What is owed to a socket in use never is; there are few of these.
         """
-        if len(self.waiting) >= MAX_WAITING and not isinstance(line, (Closed, Opened, Received)):
+        if len(self.waiting) >= MAX_WAITING and not isinstance(line, OWED):
             self.waiting_dropped += 1
             return False
         self.waiting.append(line)
