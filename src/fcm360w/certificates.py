@@ -83,7 +83,7 @@ def level(ca: bytes, cert: bytes, key: bytes, verify: Verify | None) -> SecLevel
 
 
 def check(ca: bytes, cert: bytes, key: bytes, now: float) -> None:
-    """UsageError if one of them is no PEM, is out of its time at `now` (seconds since 1970), or does not fit another."""
+    """UsageError if one of them is no PEM, is out of its time at `now` (seconds since 1970), or does not fit."""
     if not (ca or cert or key):
         return
     try:
