@@ -96,7 +96,7 @@ class Authority:
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: Key, days: Days) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -109,9 +109,9 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: Key, days: Days) -> x50
 
 
 @functools.cache
-def authority(kind: Kind = "ec") -> Authority:
+def authority() -> Authority:
     """The one that tests trust."""
-    return Authority(kind=kind)
+    return Authority()
 
 
 @functools.cache
@@ -123,7 +123,7 @@ def stranger() -> Authority:
 @functools.cache
 def server(*names: str, kind: Kind = "ec", days: Days = VALID) -> Issued:
     """A certificate of the trusted authority for hosts; 127.0.0.1 without a name."""
-    return authority(kind).issue(*(names or ("127.0.0.1", "localhost")), kind=kind, days=days)
+    return authority().issue(*(names or ("127.0.0.1", "localhost")), kind=kind, days=days)
 
 
 @functools.cache

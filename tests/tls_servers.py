@@ -89,7 +89,7 @@ http {{
         ssl_certificate {cert};
         ssl_certificate_key {key};
         {more}
-        location / {{ return 200 "$ssl_protocol $ssl_cipher $ssl_server_name $ssl_session_reused $ssl_client_s_dn\\n"; }}
+        location / {{ return 200 "$ssl_protocol $ssl_cipher $ssl_server_name $ssl_session_reused $ssl_client_s_dn"; }}
     }}
 }}
 """
