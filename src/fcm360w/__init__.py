@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule, open_async
     from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
     from fcm360w.aio_streams import AsyncStream
+    from fcm360w.contexts import Context
     from fcm360w.datagrams import Datagram
     from fcm360w.flows.recover import Recovery, Rung
     from fcm360w.flows.wifi import WifiStatus
@@ -53,6 +54,7 @@ __all__ = [
     "Chunk",
     "CommandError",
     "CommandTimeout",
+    "Context",
     "Datagram",
     "EscapePolicy",
     "FCM360WError",
@@ -89,6 +91,7 @@ _WHERE = {
     "AsyncUdpService": "aio_sockets",
     "AsyncUdpSocket": "aio_sockets",
     "Chunk": "inbox",
+    "Context": "contexts",
     "Datagram": "datagrams",
     "Listener": "sockets",
     "Module": "module",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -29,7 +29,8 @@ from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
-    pass
+    from fcm360w.aio_tls import AsyncTls
+    from fcm360w.contexts import Context
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -145,10 +146,17 @@ class AsyncModule:
                 return
             await self._changed(None)
 
-    async def stream(self, host: str, port: int, mode: Mode = "transparent") -> AsyncStream:
+    @cached_property
+    def tls(self) -> AsyncTls:
+        """As Module.tls."""
+        from fcm360w.aio_tls import AsyncTls
+
+        return AsyncTls(self, self._link)
+
+    async def stream(self, host: str, port: int, mode: Mode = "transparent", tls: Context | None = None) -> AsyncStream:
         """As Module.stream."""
         check_mode(mode)
-        return self.stream_over(await self.drive(open_channel(self._link, host, port, mode)))
+        return self.stream_over(await self.drive(open_channel(self._link, host, port, mode, tls)))
 
     async def attach(self, command: Command[Any]) -> AsyncStream:
         """As Module.attach."""
