@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import ssl
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING
 
 from fcm360w.sim.pipes import MemoryPeer
 
-__all__ = ["Identity", "SecurePeer", "secure"]
+if TYPE_CHECKING:
+    from certificates import Issued
+
+__all__ = ["SecurePeer", "secure", "server_context"]
 
 
 class SecurePeer:
@@ -63,6 +64,28 @@ class SecurePeer:
         """Whether the module sends no more, and has said so in TLS."""
         return self.goodbye and self.peer.ended
 
+    @property
+    def reading(self) -> bool:
+        """Whether what arrives is read."""
+        return self.peer.reading
+
+    @reading.setter
+    def reading(self, wanted: bool) -> None:
+        self.peer.reading = wanted
+
+    @property
+    def window(self) -> int:
+        """Bytes that this end's system takes in."""
+        return self.peer.window
+
+    @window.setter
+    def window(self, size: int) -> None:
+        self.peer.window = size
+
+    def reset(self) -> None:
+        """End the connection at once."""
+        self.peer.reset()
+
     def send(self, data: bytes) -> None:
         """Send bytes; after the end they go nowhere."""
         self.tls.write(data)
@@ -76,52 +99,20 @@ class SecurePeer:
         self.peer.close()
 
 
-class Identity:
-    """A certificate for a name, with its key, in PEM, signed by `issuer` or by itself.  It lasts from the first to the second of `days`."""
+def server_context(issued: Issued, clients: bytes | None = None) -> ssl.SSLContext:
+    """The context of a server, which asks for a certificate of the authority of its `clients`, if they are to have one.
 
-    def __init__(
-        self, name: str, issuer: Identity | None = None, days: tuple[int, int] = (-1, 30), *, rsa_key: bool = False
-    ) -> None:
-        pytest.importorskip("cryptography", reason="platform: no cryptography")
-        from cryptography import x509
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
-        self.is_rsa = rsa_key
-        self._key: Any = rsa.generate_private_key(65537, 2048) if rsa_key else ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        now = datetime.datetime.now(datetime.UTC)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(self._name)
-            .issuer_name(issuer._name if issuer else self._name)
-            .public_key(self._key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now + datetime.timedelta(days=days[0]))
-            .not_valid_after(now + datetime.timedelta(days=days[1]))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-            .sign(issuer._key if issuer else self._key, hashes.SHA256())
-        )
-        pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-        self.cert: bytes = made.public_bytes(pem)
-        self.key: bytes = self._key.private_bytes(pem, pkcs8, serialization.NoEncryption())
-
-    def server(self, folder: Path, clients: Identity | None = None) -> ssl.SSLContext:
-        """The context of a server of that name, which asks for a certificate of `clients` if they are given.
-
-        It takes whatever TLS there is, as old servers do.
-        """
-        (folder / "cert.pem").write_bytes(self.cert)
-        (folder / "key.pem").write_bytes(self.key)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.set_ciphers("ALL:@SECLEVEL=0")
-        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-        if clients:
-            context.load_verify_locations(cadata=clients.cert.decode())
-            context.verify_mode = ssl.CERT_REQUIRED
-        return context
+    It takes whatever TLS there is, as old servers do.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    with tempfile.TemporaryDirectory() as folder:
+        context.load_cert_chain(*issued.save(Path(folder), "server"))
+    if clients:
+        context.load_verify_locations(cadata=clients.decode())
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 def secure(context: ssl.SSLContext, meet: Callable[[SecurePeer], None]) -> Callable[[MemoryPeer], None]:

@@ -318,8 +318,10 @@ def test_s7_suites_in_either_case(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [b'"ssiversion",0,3', b'"sslversion",0,5', b'"ciphersuite",0,0XC02B', b'"seclevel",0,"1"', b'"sni",0,2']
-    + [b'"negotiatetime",0,9', b'"negotiatetime",0,301', b'"sslversion"', b'"sni",0,1,1'],
+    [
+        *(b'"ssiversion",0,3', b'"sslversion",0,5', b'"ciphersuite",0,0XC02B', b'"seclevel",0,"1"', b'"sni",0,2'),
+        *(b'"negotiatetime",0,9', b'"negotiatetime",0,301', b'"sslversion"', b'"sni",0,1,1'),
+    ],
 )
 def test_s6_what_is_no_option(bench: Bench, words: bytes) -> None:
     assert bench.host(b"AT+QSSLCFG=%b\r" % words) == ERROR
