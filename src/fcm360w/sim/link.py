@@ -416,13 +416,12 @@ class SimLink:
         if not self.module.waiting:
             return False
         line = self.module.waiting[0]
-        received = isinstance(line, (Received, tls.Received))
-        if received and not self._deliver(line):
+        if isinstance(line, (Received, tls.Received)) and not self._deliver(line):
             return False
         self.module.waiting.popleft()
         if isinstance(line, (Opened, tls.Opened)):
             self.module.last_error = SocketCode(line.err)
-        if not received:
+        if not isinstance(line, (Received, tls.Received)):
             self._say(self._encoder.unsolicited(line))
         return True
 

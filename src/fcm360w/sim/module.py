@@ -70,7 +70,7 @@ class Module:
         self.sockets = Sockets(network, self)
         self.upgrade = Upgrade(self.dial, self._upgrade_changed, dialect.upgrade_delay)
         self.files = Files(volume or MemoryVolume(), dialect.flash)
-        self.dialler = Dialler(network, self.setting, self.stored, default_names=dialect.default_names)
+        self.dialler = Dialler(network, self.setting, self.files.whole, default_names=dialect.default_names)
         self.services: tuple[Service, ...] = (self.upgrade, self.files, self.dialler)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
@@ -85,10 +85,6 @@ class Module:
         self._settings: dict[tuple[Any, ...], Setting] = {}
         if self.saved.hotspot:
             self.radio.resume(self.saved.hotspot.ssid, self.saved.hotspot.password)
-
-    def stored(self, name: str) -> bytes | None:
-        """What a file of the module holds; None if there is no such file."""
-        return self.files.whole(name)
 
     def _wobble(self) -> int:
         return self.chance.randint(-WOBBLE, WOBBLE)
