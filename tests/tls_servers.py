@@ -174,6 +174,7 @@ class SecureEcho:
     def hang_up(self) -> None:
         """Say goodbye to the latest client, and end its connection."""
         link = self.links[-1]
+        link.setblocking(False)  # it says goodbye, and does not wait for the answer
         with contextlib.suppress(OSError):
             link.unwrap()
         with contextlib.suppress(OSError):

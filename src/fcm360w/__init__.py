@@ -31,11 +31,15 @@ from fcm360w.steps import EscapePolicy, Until
 
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule, open_async
+    from fcm360w.aio_files import AsyncFile, AsyncFiles
     from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
     from fcm360w.aio_streams import AsyncStream
+    from fcm360w.commands.files import FileInfo
     from fcm360w.contexts import Context
     from fcm360w.datagrams import Datagram
+    from fcm360w.files import Files
     from fcm360w.flows.recover import Recovery, Rung
+    from fcm360w.flows.system import UpgradeStage
     from fcm360w.flows.wifi import WifiStatus
     from fcm360w.inbox import Chunk
     from fcm360w.module import Module, open
@@ -46,6 +50,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncFile",
+    "AsyncFiles",
     "AsyncListener",
     "AsyncModule",
     "AsyncStream",
@@ -58,6 +64,8 @@ __all__ = [
     "Datagram",
     "EscapePolicy",
     "FCM360WError",
+    "FileInfo",
+    "Files",
     "GivenUp",
     "Listener",
     "Module",
@@ -78,6 +86,7 @@ __all__ = [
     "UdpService",
     "UdpSocket",
     "Until",
+    "UpgradeStage",
     "UsageError",
     "WifiStatus",
     "open",
@@ -85,6 +94,8 @@ __all__ = [
 ]
 
 _WHERE = {
+    "AsyncFile": "aio_files",
+    "AsyncFiles": "aio_files",
     "AsyncListener": "aio_sockets",
     "AsyncModule": "aio",
     "AsyncStream": "aio_streams",
@@ -93,6 +104,8 @@ _WHERE = {
     "Chunk": "inbox",
     "Context": "contexts",
     "Datagram": "datagrams",
+    "FileInfo": "commands.files",
+    "Files": "files",
     "Listener": "sockets",
     "Module": "module",
     "Recovery": "flows.recover",
@@ -101,6 +114,7 @@ _WHERE = {
     "Stream": "streams",
     "UdpService": "sockets",
     "UdpSocket": "sockets",
+    "UpgradeStage": "flows.system",
     "WifiStatus": "flows.wifi",
     "open": "module",
     "open_async": "aio",

@@ -29,6 +29,7 @@ from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
+    from fcm360w.aio_files import AsyncFiles
     from fcm360w.aio_tls import AsyncTls
     from fcm360w.contexts import Context
 
@@ -103,6 +104,13 @@ class AsyncModule:
         self.wifi, self.system = AsyncWifi(self), AsyncSystem(self)
         self.tcp, self.udp = AsyncTcp(self, self._link), AsyncUdp(self, self._link)
         self._watch_reads()
+
+    @cached_property
+    def files(self) -> AsyncFiles:
+        """As Module.files."""
+        from fcm360w.aio_files import AsyncFiles
+
+        return AsyncFiles(self, self._link)
 
     @property
     def url(self) -> str:

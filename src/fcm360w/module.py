@@ -29,6 +29,7 @@ from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
     from fcm360w.contexts import Context
+    from fcm360w.files import Files
     from fcm360w.tls import Tls
 
 R = TypeVar("R")
@@ -145,6 +146,13 @@ class Module:
         self.found = start.Found()
         self.wifi, self.system = Wifi(self), System(self)
         self.tcp, self.udp = Tcp(self, self._link), Udp(self, self._link)
+
+    @cached_property
+    def files(self) -> Files:
+        """Files in the module (manual 2.9)."""
+        from fcm360w.files import Files
+
+        return Files(self, self._link)
 
     @property
     def url(self) -> str:

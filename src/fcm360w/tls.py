@@ -45,7 +45,7 @@ class Tls:
 
         `ca`, `cert` and `key` are PEM: bytes, text or a path.  They are written to the module's files unless it has
         them already.  `verify`: whose certificate is checked; without it as much as there are certificates for, and
-        nobody's if there are none.  `check_time`: the module, too, looks whether the server's certificate has expired, for which
+        nobody's if there are none.  `check_time`: the module refuses a server's certificate that has expired, for which
         its clock must be right.  `handshake`: seconds, 10 to 300.
         UsageError before anything is sent if one of them is no PEM, has expired, or does not fit another, or
         cryptography, which tells, is not installed; if all six are in use.  CommandError, ProtocolError as
