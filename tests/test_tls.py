@@ -16,6 +16,7 @@ from certificates import EXPIRED, Authority
 from fcm360w import AsyncModule, CommandError, EscapePolicy, Module, PeerClosed, UsageError
 from fcm360w.channel import Mode
 from fcm360w.commands import tls
+from fcm360w.commands.system import Switch
 from fcm360w.commands.tls import CipherSuite, SslVersion
 from fcm360w.sim import AccessPoint, Twin
 from tls_servers import LIMIT, LOCAL, SecureEcho, nginx, openssl_server
@@ -145,8 +146,8 @@ async def scene(module: AsyncModule, echo: SecureEcho) -> None:
                 while len(found) < len(SAID):
                     found += await stream.recv(65536)
                 assert found == SAID
-        await module.tls.set(tls.Sni(context.context_id, tls.Switch.OFF))
-        assert (await module.tls.get(tls.Sni, context.context_id)).sni is tls.Switch.OFF
+        await module.tls.set(tls.Sni(context.context_id, Switch.OFF))
+        assert (await module.tls.get(tls.Sni, context.context_id)).sni is Switch.OFF
 
 
 def with_asyncio(scene: Callable[[AsyncModule], Awaitable[None]]) -> None:
