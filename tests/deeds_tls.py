@@ -76,5 +76,18 @@ def streaming(mode: Mode) -> Any:
     return act
 
 
+@deed("Stream.suspended, under TLS beside another", OPENING)
+def suspended(scene: Scene) -> Act:
+    context = secured(scene)
+    scene.keep(scene.module.stream(HERE, SECURE_PORT, "push", context))
+    stream = scene.keep(scene.module.stream(HERE, SECURE_PORT, tls=context))
+    yield
+    with stream.suspended():
+        scene.module.tls.connections()
+    stream.sendall(b"hello")
+    stream.recv(5)
+    stream.close()
+
+
 for mode in MODES:
     deed(f"Tls.connect, {mode}", OPENING)(streaming(mode))

@@ -17,6 +17,7 @@ from fcm360w import AsyncModule, CommandError, EscapePolicy, Module, PeerClosed,
 from fcm360w.channel import Mode
 from fcm360w.commands import tls
 from fcm360w.commands.system import Switch
+from fcm360w.commands.tcp import Access
 from fcm360w.commands.tls import CipherSuite, SslVersion
 from fcm360w.sim import AccessPoint, Twin
 from tls_servers import LIMIT, LOCAL, SecureEcho, nginx, openssl_server
@@ -113,6 +114,16 @@ def test_tls_and_tcp_share_the_ids(module: Module, echo: SecureEcho) -> None:
             stream.close()
 
 
+def test_a_connection_that_a_command_opened_keeps_its_id(module: Module, echo: SecureEcho) -> None:
+    context = module.tls.context()
+    module.run(tls.Open(context.context_id, 0, LOCAL, echo.port, Access.PUSH))
+    with socket.create_server((LOCAL, 0)) as listener:
+        for mode in MODES:
+            with module.stream(LOCAL, listener.getsockname()[1], mode) as stream:
+                assert stream.connect_id == 1
+    assert [info.connect_id for info in module.tls.connections()] == [0]
+
+
 def test_nobody_counts_what_is_acknowledged(module: Module, echo: SecureEcho) -> None:
     for mode in MODES:
         with (
@@ -154,7 +165,8 @@ def with_asyncio(scene: Callable[[AsyncModule], Awaitable[None]]) -> None:
     async def run() -> None:
         async with await fcm360w.open_async("sim://tls", escape=QUICK) as module:
             await module.wifi.join("hall", "open sesame")
-            await asyncio.wait_for(scene(module), 3 * LIMIT)  # type: ignore[arg-type]
+            async with asyncio.timeout(3 * LIMIT):
+                await scene(module)
 
     asyncio.run(run())
 
@@ -249,7 +261,8 @@ def asked(module: Module, port: int, context: fcm360w.Context) -> list[str]:
     with module.stream(LOCAL, port, "buffer", context) as stream:
         stream.settimeout(LIMIT)
         stream.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        return stream.makefile("rb").read().decode().partition("\r\n\r\n")[2].split(" ")
+        told: bytes = stream.makefile("rb").read()
+        return told.decode().partition("\r\n\r\n")[2].split(" ")
 
 
 def test_nginx(module: Module, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -161,7 +161,8 @@ class SecureEcho:
 
     def _note(self, link: ssl.SSLSocket) -> None:
         told = link.getpeercert()
-        names = [value for group in (told or {}).get("subject", ()) for key, value in group if key == "commonName"]
+        subject: Any = (told or {}).get("subject", ())
+        names = [value for group in subject for key, value in group if key == "commonName"]
         cipher = link.cipher()
         client = names[0] if names else None
         resumed = bool(link.session_reused)

@@ -107,6 +107,8 @@ def opened(link: Link, opening: Opening, make: Callable[[int], H]) -> Turns[H]:
 
     def claim(connect_id: int) -> None:
         link.tell(Event(link.now, Reassigned(connect_id)))
+        for holder in made:
+            holder.detach()
         made.append(make(connect_id))
 
     def undo(connect_id: int) -> Steps[None]:
@@ -121,4 +123,4 @@ def opened(link: Link, opening: Opening, make: Callable[[int], H]) -> Turns[H]:
         for holder in made:
             holder.detach()
         raise
-    return made[0]
+    return made[-1]

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
+from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import Switch
 from fcm360w.commands.tcp import (
     Access,
@@ -19,6 +20,7 @@ from fcm360w.commands.tcp import (
     Sent,
     Service,
 )
+from fcm360w.commands.tls import ListConnections
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, TransportLost, UsageError
 from fcm360w.steps import Pause, Steps
 from fcm360w.wire import Flow, Set
@@ -115,11 +117,29 @@ def open_socket(
     it ends without an answer, `undo` frees the id first.
     """
     command.line()
-    used = {info.connect_id for info in (yield from ListSockets())}
-    free = first_free(used.union(taken))
+    used = {info.connect_id for info in (yield from ListSockets())}.union(taken)
+    try:
+        return (yield from _opened(command.replace(connect_id=first_free(used)), claim, undo))
+    except CommandError as error:
+        secure = (yield from _hidden()) if error.code == SocketCode.ID_IN_USE else set()
+        if secure <= used:
+            raise
+    return (yield from _opened(command.replace(connect_id=first_free(used | secure)), claim, undo))
+
+
+def _hidden() -> Steps[set[int]]:
+    """The ids of TLS connections that were opened by a command, which nobody here has."""
+    try:
+        return {info.connect_id for info in (yield from ListConnections())}
+    except CommandError:
+        return set()
+
+
+def _opened(command: Open, claim: Callable[[int], object], undo: Callable[[int], Steps[None]]) -> Steps[int]:
+    free = command.connect_id
     claim(free)
     try:
-        yield from explained(command.replace(connect_id=free))
+        yield from explained(command)
     except (CommandError, TransportLost, GeneratorExit):
         raise
     except BaseException:
