@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import tempfile
 from functools import cache
@@ -15,6 +16,7 @@ from fcm360w.commands import tls
 from fcm360w.commands.system import Switch
 from fcm360w.commands.tcp import Access
 from fcm360w.contexts import Context
+from fcm360w.errors import CommandTimeout
 from fcm360w.flows.tls import connect_secure
 from fcm360w.tls import Tls
 from secure_peer import SecurePeer, secure
@@ -52,6 +54,14 @@ def unheld(scene: Scene) -> Act:
     yield
     opening = connect_secure(context.context_id, HERE, SECURE_PORT, Access.PUSH, 10.0)
     scene.module.run(opening)
+
+
+@deed("Module.run, a TLS connection that never comes about", 180.0)
+def unanswered(scene: Scene) -> Act:
+    scene.world.network.serve(HERE, SECURE_PORT, lambda peer: None)
+    yield
+    with contextlib.suppress(CommandTimeout):
+        scene.module.run(connect_secure(0, HERE, SECURE_PORT, Access.PUSH, 0.0))
 
 
 @deed("Tls.context", 60.0)
