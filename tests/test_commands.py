@@ -259,7 +259,17 @@ BELOW = [
     ),
     *(
         SOURCE / f"{name}.py"
-        for name in ("holder", "channel", "commanded", "transparent", "attached", "opening", "datagrams", "listener")
+        for name in (
+            "holder",
+            "channel",
+            "commanded",
+            "transparent",
+            "attached",
+            "opening",
+            "datagrams",
+            "filing",
+            "listener",
+        )
     ),
     *(SOURCE / f"{name}.py" for name in ("lines", "reference", "explain")),
     *sorted((SOURCE / "flows").glob("*.py")),
@@ -269,6 +279,7 @@ BELOW = [
 CLOCKS_AND_IO = {"asyncio", "datetime", "select", "selectors", "signal", "socket", "subprocess", "threading", "time"}
 LOCKS = {"wire.py": {"threading"}}  # rows are completed at first use, perhaps by two threads at once
 FACADES = {"aio", "aio_faces", "aio_sockets", "aio_streams", "faces", "module", "ports", "sockets", "streams"}
+FACADES |= {"aio_files", "files"}
 FACADES |= {"cli", "sim", "threads"}
 
 

@@ -28,6 +28,7 @@ SANS_IO = (
         "encoder",
         "endpoints",
         "entry",
+        "files",
         "foreign",
         "hotspots",
         "inbox",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import IO
 
 import rich_click as click
 
@@ -32,11 +31,11 @@ def ls(url: str, as_json: bool) -> None:
 
 
 @files.command(epilog="Example: fcm360w files put ca.pem -p /dev/ttyUSB0")
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.argument("name", required=False)
 @port_option
 @output_options
-def put(file: IO[bytes], name: str | None, url: str, as_json: bool) -> None:
+def put(file: str, name: str | None, url: str, as_json: bool) -> None:
     """Write FILE (- is stdin) to the module, and read it back to see that it is right.
 
     NAME is what the module calls it; without one it is FILE's own, without its folders.  What was there before is gone.
@@ -45,7 +44,8 @@ def put(file: IO[bytes], name: str | None, url: str, as_json: bool) -> None:
     from fcm360w.cli.screen import amount, progress, say
 
     called = name or _own_name(file)
-    data = file.read()
+    with click.open_file(file, "rb") as local:
+        data = local.read()
     with fcm360w.open(url) as module, progress("writing", len(data)) as show:
         module.files.write_bytes(called, data, lambda done, _: show(done))
     if as_json:
@@ -54,12 +54,12 @@ def put(file: IO[bytes], name: str | None, url: str, as_json: bool) -> None:
     say(f"wrote {called}, {amount(len(data))}, checked")
 
 
-def _own_name(file: IO[bytes]) -> str:
+def _own_name(file: str) -> str:
     from pathlib import Path
 
-    if not isinstance(file.name, str) or file.name in ("-", "<stdin>"):
+    if file == "-":
         raise click.UsageError("stdin has no name: what is the module to call it?")
-    return Path(file.name).name
+    return Path(file).name
 
 
 @files.command(epilog="Example: fcm360w files get ca.pem -o ca.pem -p /dev/ttyUSB0")

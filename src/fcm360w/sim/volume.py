@@ -83,8 +83,8 @@ class FolderVolume:
 
     def names(self) -> list[str]:
         """What is named otherwise was not put here by a twin."""
-        found = sorted(self._name(path.name) for path in self._folder.glob(f"*{SUFFIX}") if path.is_file())
-        return [name for name in found if name and self._path(name).is_file()]
+        found = sorted(self._name(path.name) for path in self._folder.glob(f"*{SUFFIX}"))
+        return [name for name in found if name and _is_own(self._path(name))]
 
     def _name(self, text: str) -> str:
         raw = ESCAPED.sub(lambda match: chr(int(match[1], 16)), text.removesuffix(SUFFIX))
@@ -95,7 +95,7 @@ class FolderVolume:
 
     def size(self, name: str) -> int | None:
         path = self._path(name)
-        return path.stat().st_size if path.is_file() else None
+        return path.stat().st_size if _is_own(path) else None
 
     def empty(self, name: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -114,3 +114,8 @@ class FolderVolume:
 
     def delete(self, name: str) -> None:
         self._path(name).unlink()
+
+
+def _is_own(path: Path) -> bool:
+    """A link may lead out of the folder."""
+    return path.is_file() and not path.is_symlink()
