@@ -26,6 +26,7 @@ from fcm360w.aio_files import AsyncFiles
 from fcm360w.aio_net import AsyncNet
 from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, AsyncUdpSocket
 from fcm360w.aio_streams import AsyncStream
+from fcm360w.aio_tls import AsyncTls
 from fcm360w.ble import Ble, Peripheral
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import (
@@ -48,6 +49,7 @@ from fcm360w.sockets import Listener, UdpEnd, UdpService, UdpSocket
 from fcm360w.states import State
 from fcm360w.steps import Pause, Until, Within
 from fcm360w.streams import Stream, StreamIO, writable_bytes
+from fcm360w.tls import Tls
 from scripted import CONNECT, ERROR, NO_CARRIER, OK, PROMPT, answer, line
 from wired import HASTY, PATIENCE, QUICK, Peer, Worker, expect_close, expect_open, pair, wired
 
@@ -100,7 +102,7 @@ def test_run(descriptor: bool) -> None:
 
 def test_wake() -> None:
     async def scene(module: AsyncModule, peer: Peer) -> None:
-        for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE"):
+        for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE", "AT+QSSLSTATE"):
             peer.on(text, OK)
         peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"))
         peer.on("AT+QSETBAND?", answer("+QSETBAND: 115200"))
@@ -1086,6 +1088,7 @@ PAIRS: list[tuple[Any, Any]] = [
     (Tcp, AsyncTcp),
     (Udp, AsyncUdp),
     (System, AsyncSystem),
+    (Tls, AsyncTls),
     (Files, AsyncFiles),
     (Listener, AsyncListener),
     (UdpEnd, AsyncUdpEnd),

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from fcm360w.aio_streams import AsyncStream
     from fcm360w.ble import Peripheral, Write
     from fcm360w.commands.files import FileInfo
+    from fcm360w.contexts import Context
     from fcm360w.datagrams import Datagram
     from fcm360w.files import Files
     from fcm360w.flows.net import HostAddresses, PingResult
@@ -63,6 +64,7 @@ __all__ = [
     "Chunk",
     "CommandError",
     "CommandTimeout",
+    "Context",
     "Datagram",
     "EscapePolicy",
     "FCM360WError",
@@ -110,6 +112,7 @@ _WHERE = {
     "AsyncUdpService": "aio_sockets",
     "AsyncUdpSocket": "aio_sockets",
     "Chunk": "inbox",
+    "Context": "contexts",
     "Datagram": "datagrams",
     "FileInfo": "commands.files",
     "Files": "files",

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from fcm360w.aio_ble import AsyncBle
     from fcm360w.aio_files import AsyncFiles
     from fcm360w.aio_net import AsyncNet
+    from fcm360w.aio_tls import AsyncTls
+    from fcm360w.contexts import Context
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -168,10 +170,17 @@ class AsyncModule:
                 return
             await self._changed(None)
 
-    async def stream(self, host: str, port: int, mode: Mode = "transparent") -> AsyncStream:
+    @cached_property
+    def tls(self) -> AsyncTls:
+        """As Module.tls."""
+        from fcm360w.aio_tls import AsyncTls
+
+        return AsyncTls(self, self._link)
+
+    async def stream(self, host: str, port: int, mode: Mode = "transparent", tls: Context | None = None) -> AsyncStream:
         """As Module.stream."""
         check_mode(mode)
-        return self.stream_over(await self.drive(open_channel(self._link, host, port, mode)))
+        return self.stream_over(await self.drive(open_channel(self._link, host, port, mode, tls)))
 
     async def attach(self, command: Command[Any]) -> AsyncStream:
         """As Module.attach."""

@@ -63,7 +63,8 @@ class Link:
     says that the next in `queue` may go on, `trace` is told each line and its direction, secrets masked.  `news` is set
     when a step is done: there may be nothing more to wait for.  `owing` is the command that has asked for a payload
     which was not sent, so that a module may wait for it; `adrift`: data mode may have begun, or not ended, unnoticed.
-    `foreign` counts what no module says; `resumes` is whose data mode ATO returns to.  `retune` changes the port's bit
+    `foreign` counts what no module says, `restarts` how often it has started anew; `resumes` is whose data mode ATO
+    returns to.  `retune` changes the port's bit
     rate, or with None only looks whether it can, and returns the one it has then; `start_rate` is the module's after a
     restart, if it is another than now.  `doubled`, `doubled_sent`: each byte of counted payload that is received, or
     sent, is two hex digits; `hex_sent_bytes`, `hex_received_digits`: lengths beside it count unlike the manual's.
@@ -97,6 +98,8 @@ class Link:
         self.resumes: object = None
         self.foreign = 0
         self.unclosed: set[int] = set()  # sockets whose opening was interrupted, and nobody owns
+        self.secure: set[int] = set()  # ids of TLS connections, of which AT+QISTATE does not tell
+        self.restarts = 0
         self.undone: deque[Flow[Any]] = deque()  # what flows that failed have left to be done
         self._said: deque[str] = deque(maxlen=ECHOES)
         self._secrets: deque[tuple[str, str]] = deque(maxlen=ECHOES)
@@ -355,6 +358,7 @@ class Link:
 
     def tell(self, event: Event) -> bool:
         """Let every sink hear of an event; whether one takes it.  A sink may add and remove sinks."""
+        self.restarts += event.row.restarts
         taken = [sink(event) for sink in tuple(self.sinks)]
         return any(taken)
 

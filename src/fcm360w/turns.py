@@ -17,6 +17,7 @@ from fcm360w.flows.leave import leave
 from fcm360w.flows.recover import Recovery, resync
 from fcm360w.flows.sockets import close
 from fcm360w.flows.start import Found, wake
+from fcm360w.flows.tls import close_secure
 from fcm360w.link import Link, Ticket
 from fcm360w.states import STREAMING, State
 from fcm360w.steps import Steps, Unbroken, Within
@@ -168,6 +169,7 @@ def _note(link: Link, found: Recovery) -> None:
 def _freed(link: Link, connect_id: int, why: str = FILLED) -> None:
     """A socket was closed behind its holder's back."""
     link.unclosed.discard(connect_id)
+    link.secure.discard(connect_id)
     link.tell(Event(link.now, Reassigned(connect_id, why)))
 
 
@@ -186,7 +188,7 @@ def freed(link: Link) -> Steps[None]:
     if link.state is State.UNSURE:
         yield from certain(link)
     for connect_id in sorted(link.unclosed):
-        yield from close(connect_id, 1)
+        yield from (close_secure if connect_id in link.secure else close)(connect_id, 1)
         _freed(link, connect_id)
     while link.undone:
         with contextlib.suppress(CommandError, ProtocolError):

@@ -13,18 +13,20 @@ from typing import Any
 from fcm360w.framer import Rule, Start
 from fcm360w.wire import Command, Reply
 
-CHAPTERS = ("system", "wifi", "ble", "tcp", "net", "files")
+CHAPTERS = ("system", "wifi", "ble", "tcp", "tls", "net", "files")
 
 # Lines that announce a payload.  The first UNSOLICITED of them may come at any time and are always armed; the others
 # only while a command that they answer is pending.
 RULES: Mapping[str, Rule] = {
     "recv": Rule('+QIURC: "recv",', Start.AFTER_LINE, field=1, max=1500),
     "written": Rule("+QBLERECV: ", Start.AFTER_LINE, field=2, max=512),
+    "ssl_recv": Rule('+QSSLURC: "recv",', Start.AFTER_LINE, field=1, max=1500),
     "data": Rule("+QIRD: ", Start.AFTER_LINE, field=0, max=1500),
+    "ssl_data": Rule("+QSSLRECV: ", Start.AFTER_LINE, field=0, max=1500),
     "file": Rule("CONNECT ", Start.AFTER_LINE, field=0, max=1 << 20),
     "connect": Rule("CONNECT", Start.RAW),
 }
-UNSOLICITED = 2
+UNSOLICITED = 3
 
 # Of whose payload each byte is two digits while AT+QICFG="dataformat" says so.
 HEXED = ("recv", "data")
@@ -45,6 +47,9 @@ URCS: Mapping[tuple[str, str], str] = {
     ("+QIOPEN", ""): "tcp:Opened",
     ("+QPING", ""): "net:Pinged",
     ("+QIURC", "dnsgip"): "net:Resolved",
+    ("+QSSLURC", "recv"): "tls:Received",
+    ("+QSSLURC", "closed"): "tls:Closed",
+    ("+QSSLOPEN", ""): "tls:Opened",
     ("ready", ""): "system:Booted",
     ("RDY", ""): "system:Booted",
 }

@@ -79,7 +79,11 @@ class Dialect:
     hex_recv_digits: Annotated[bool, Says("the length of received data counts digits, not the bytes")] = False
     qistate_type: Annotated[bool, Says("AT+QISTATE=1,3 is AT+QISTATE=3")] = False
     dnsgip_short: Annotated[bool, Says('+QIURC: "dnsgip",563 where no name is found')] = False
+    separate_ids: Annotated[bool, Says("TLS connections have twelve ids of their own")] = False
     send_buffer: int = 64 * 1024  # bytes of a socket's that may be unacknowledged
+
+    # ---- TLS
+    default_names: Annotated[bool, Says("certificates that are not set are ca.pem, user.pem, user_key.pem")] = False
 
     # ---- files
     qfdel: Annotated[bool, Says("AT+QFDEL deletes a file")] = False

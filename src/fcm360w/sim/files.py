@@ -79,6 +79,13 @@ class Files:
                 raise Refused
             self._volume.delete(name)
 
+    def whole(self, name: str) -> bytes | None:
+        """What a file holds; None if there is none."""
+        name = name.removeprefix(PREFIX)
+        with stored():
+            size = self._volume.size(name) if name else None
+            return None if size is None else self._volume.read(name, 0, size)
+
     # ---- handles ----
 
     def open(self, name: str, mode: FileMode) -> int:

@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from fcm360w.commands import tls
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import UpgradeChange, UpgradeEvent
 from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
 from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
 from fcm360w.sim.bluetooth import Bluetooth
 from fcm360w.sim.dialect import MANUAL, Dialect
+from fcm360w.sim.dialler import Dialler
 from fcm360w.sim.files import Files
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
 from fcm360w.sim.names import Names
@@ -39,6 +41,7 @@ S = TypeVar("S", bound=Setting)
 FACTORY_BAUD = 115200
 MAX_WAITING = 256
 WOBBLE = 3
+OWED = (Closed, Opened, Received, tls.Closed, tls.Opened, tls.Received)
 
 
 class Module:
@@ -73,7 +76,15 @@ class Module:
         self.names = Names(network, self.chance, lambda: self.radio.chosen_servers)
         self.pings = Pings(network, self.names, self.notify)
         self.bluetooth = Bluetooth(self.notify, dialect.blerecv_uuid)
-        self.services: tuple[Service, ...] = (self.upgrade, self.files, self.names, self.pings, self.bluetooth)
+        self.dialler = Dialler(network, self.setting, self.files.whole, default_names=dialect.default_names)
+        self.services: tuple[Service, ...] = (
+            self.upgrade,
+            self.files,
+            self.dialler,
+            self.names,
+            self.pings,
+            self.bluetooth,
+        )
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
@@ -140,7 +151,7 @@ class Module:
     ) -> Attempt:
         """Connect to a server; with `context` under TLS, as AT+QSSLCFG says of that context.  As Network.connect."""
         if context is not None:
-            raise Refused(SocketCode.NOT_SUPPORTED)
+            return self.dialler.dial(host, port, context, done)
         return self.network.connect(host, port, 0, done)
 
     # ---- lines that nobody asked for ----
@@ -150,7 +161,7 @@ class Module:
 
         What is owed to a socket in use never is; there are few of these.
         """
-        if len(self.waiting) >= MAX_WAITING and not isinstance(line, (Closed, Opened, Received)):
+        if len(self.waiting) >= MAX_WAITING and not isinstance(line, OWED):
             self.waiting_dropped += 1
             return False
         self.waiting.append(line)
