@@ -13,16 +13,18 @@ from typing import Any
 from fcm360w.framer import Rule, Start
 from fcm360w.wire import Command, Reply
 
-CHAPTERS = ("system", "wifi", "tcp")
+CHAPTERS = ("system", "wifi", "tcp", "tls")
 
 # Lines that announce a payload.  The first UNSOLICITED of them may come at any time and are always armed; the others
 # only while a command that they answer is pending.
 RULES: Mapping[str, Rule] = {
     "recv": Rule('+QIURC: "recv",', Start.AFTER_LINE, field=1, max=1500),
+    "ssl_recv": Rule('+QSSLURC: "recv",', Start.AFTER_LINE, field=1, max=1500),
     "data": Rule("+QIRD: ", Start.AFTER_LINE, field=0, max=1500),
+    "ssl_data": Rule("+QSSLRECV: ", Start.AFTER_LINE, field=0, max=1500),
     "connect": Rule("CONNECT", Start.RAW),
 }
-UNSOLICITED = 1
+UNSOLICITED = 2
 
 # Lines that come unasked, by name and lower-case key.
 URCS: Mapping[tuple[str, str], str] = {
@@ -34,6 +36,9 @@ URCS: Mapping[tuple[str, str], str] = {
     ("+QIURC", "incoming"): "tcp:Incoming",
     ("+QIURC", "incoming full"): "tcp:IncomingFull",
     ("+QIOPEN", ""): "tcp:Opened",
+    ("+QSSLURC", "recv"): "tls:Received",
+    ("+QSSLURC", "closed"): "tls:Closed",
+    ("+QSSLOPEN", ""): "tls:Opened",
     ("ready", ""): "system:Booted",
     ("RDY", ""): "system:Booted",
 }

@@ -72,7 +72,11 @@ class Dialect:
     hex_send_bytes: Annotated[bool, Says("the length at the prompt counts bytes, not the digits")] = False
     hex_recv_digits: Annotated[bool, Says("the length of received data counts digits, not the bytes")] = False
     qistate_type: Annotated[bool, Says("AT+QISTATE=1,3 is AT+QISTATE=3")] = False
+    separate_ids: Annotated[bool, Says("TLS connections have twelve ids of their own")] = False
     send_buffer: int = 64 * 1024  # bytes of a socket's that may be unacknowledged
+
+    # ---- TLS
+    default_names: Annotated[bool, Says("certificates that are not set are ca.pem, user.pem, user_key.pem")] = False
 
     def with_quirks(self, names: Iterable[str]) -> Self:
         """Switch quirks on.  ValueError names the known ones."""

@@ -14,6 +14,7 @@ from fcm360w.commands.system import UpgradeChange, UpgradeEvent
 from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
 from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
 from fcm360w.sim.dialect import MANUAL, Dialect
+from fcm360w.sim.dialler import Dialler
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
 from fcm360w.sim.network import Attempt, Connection, Network
 from fcm360w.sim.radio import Radio
@@ -62,7 +63,8 @@ class Module:
         self.network = network
         self.sockets = Sockets(network, self)
         self.upgrade = Upgrade(network, self._upgrade_changed, dialect.upgrade_delay)
-        self.services: tuple[Service, ...] = (self.upgrade,)
+        self.dialler = Dialler(network, self.setting, self.stored, default_names=dialect.default_names)
+        self.services: tuple[Service, ...] = (self.upgrade, self.dialler)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
@@ -76,6 +78,10 @@ class Module:
         self._settings: dict[tuple[Any, ...], Setting] = {}
         if self.saved.hotspot:
             self.radio.resume(self.saved.hotspot.ssid, self.saved.hotspot.password)
+
+    def stored(self, name: str) -> bytes | None:
+        """What a file of the module holds; None if there is no such file."""
+        return None
 
     def _wobble(self) -> int:
         return self.chance.randint(-WOBBLE, WOBBLE)
@@ -124,7 +130,7 @@ class Module:
     ) -> Attempt:
         """Connect to a server; with `context` under TLS, as AT+QSSLCFG says of that context.  As Network.connect."""
         if context is not None:
-            raise Refused(SocketCode.NOT_SUPPORTED)
+            return self.dialler.dial(host, port, context, done)
         return self.network.connect(host, port, 0, done)
 
     # ---- lines that nobody asked for ----
