@@ -16,7 +16,7 @@ from fcm360w import commands
 from fcm360w.datamode import DataMode
 from fcm360w.errors import TransportLost, UsageError
 from fcm360w.events import Event, EventQueue, Lost, Overlong, Stray, Unparsed
-from fcm360w.framer import NO_RULE, Framer, Kind
+from fcm360w.framer import NO_RULE, Framer, Kind, Start
 from fcm360w.inbox import INBOX, LEAVING_INBOX, Buffer, marks
 from fcm360w.parameters import ParseError, decode
 from fcm360w.pending import Exchange, Pending, pending
@@ -39,7 +39,7 @@ _RULES = list(commands.RULES.values())
 _RULE_BIT = {name: 1 << index for index, name in enumerate(commands.RULES)}
 _CONNECT = list(commands.RULES).index("connect")
 _UNASKED = (1 << commands.UNSOLICITED) - 1
-_COUNTED = (1 << len(_RULES)) - 1 - (1 << _CONNECT)
+_COUNTED = sum(1 << index for index, rule in enumerate(_RULES) if rule.start is Start.AFTER_LINE)
 
 
 def untunable(rate: int | None) -> int | None:
@@ -84,6 +84,7 @@ class Link:
         self.retune: Callable[[int | None], int | None] = untunable
         self.start_rate: int | None = None
         self.doubled = self.doubled_sent = False
+        self._digits = 0
         self.hex_sent_bytes = self.hex_received_digits = False
         self.now = self.idle_at = self.heard_at = now
         self.queue: deque[Ticket] = deque()
@@ -144,7 +145,11 @@ class Link:
         received, sent = row.doubles(), row.doubles_sent()
         if received is not None:
             self.doubled = received
-            self._count_digits()
+        if isinstance(row, Reply) and row.restarts:
+            self._digits = 0
+        for name, digits in row.digits().items():
+            self._digits = self._digits & ~_RULE_BIT[name] | (_RULE_BIT[name] if digits else 0)
+        self._count_digits()
         if sent is not None:
             self.doubled_sent = sent
 
@@ -154,7 +159,8 @@ class Link:
         self._count_digits()
 
     def _count_digits(self) -> None:
-        self._framer.doubled = _COUNTED if self.doubled and not self.hex_received_digits else 0
+        doubled = self._digits | (_COUNTED if self.doubled else 0)
+        self._framer.doubled = 0 if self.hex_received_digits else doubled
 
     def take_prompt(self) -> bool:
         """Whether a prompt was expected; it is no longer."""

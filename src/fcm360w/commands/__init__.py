@@ -13,18 +13,19 @@ from typing import Any
 from fcm360w.framer import Rule, Start
 from fcm360w.wire import Command, Reply
 
-CHAPTERS = ("system", "wifi", "tcp", "tls")
+CHAPTERS = ("system", "wifi", "tcp", "tls", "mqttcfg", "mqtt")
 
 # Lines that announce a payload.  The first UNSOLICITED of them may come at any time and are always armed; the others
-# only while a command that they answer is pending.
+# only while a command that they answer is pending.  MQTT clients have one each, since each has its own data format.
 RULES: Mapping[str, Rule] = {
     "recv": Rule('+QIURC: "recv",', Start.AFTER_LINE, field=1, max=1500),
     "ssl_recv": Rule('+QSSLURC: "recv",', Start.AFTER_LINE, field=1, max=1500),
+    **{f"message{client}": Rule(f"+QMTRECV: {client},", Start.INSIDE, field=2, max=10240) for client in range(6)},
     "data": Rule("+QIRD: ", Start.AFTER_LINE, field=0, max=1500),
     "ssl_data": Rule("+QSSLRECV: ", Start.AFTER_LINE, field=0, max=1500),
     "connect": Rule("CONNECT", Start.RAW),
 }
-UNSOLICITED = 2
+UNSOLICITED = 8
 
 # Lines that come unasked, by name and lower-case key.
 URCS: Mapping[tuple[str, str], str] = {
@@ -39,6 +40,15 @@ URCS: Mapping[tuple[str, str], str] = {
     ("+QSSLURC", "recv"): "tls:Received",
     ("+QSSLURC", "closed"): "tls:Closed",
     ("+QSSLOPEN", ""): "tls:Opened",
+    ("+QMTSTAT", ""): "mqtt:Lost",
+    ("+QMTRECV", ""): "mqtt:Received",
+    ("+QMTOPEN", ""): "mqtt:Opened",
+    ("+QMTCLOSE", ""): "mqtt:ClosedNetwork",
+    ("+QMTCONN", ""): "mqtt:Connected",
+    ("+QMTDISC", ""): "mqtt:Disconnected",
+    ("+QMTSUB", ""): "mqtt:Subscribed",
+    ("+QMTUNS", ""): "mqtt:Unsubscribed",
+    ("+QMTPUB", ""): "mqtt:Published",
     ("ready", ""): "system:Booted",
     ("RDY", ""): "system:Booted",
 }
