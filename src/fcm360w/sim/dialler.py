@@ -87,7 +87,9 @@ class SecureAttempt:
             return
         if link:
             self._prepared.keep(*self._place, link.session)
-            log.info("TLS with %s:%d: %s, %s", *self._place, " ".join(link.agreed), "resumed" if link.resumed else "new")
+            log.info(
+                "TLS with %s:%d: %s, %s", *self._place, " ".join(link.agreed), "resumed" if link.resumed else "new"
+            )
             self._handshake = None
             self._settle(link)
 

@@ -14,6 +14,7 @@ from collections.abc import Generator
 from typing import Any
 
 from fcm360w.commands.codes import SocketCode
+from fcm360w.commands.mqtt import Received as Message
 from fcm360w.commands.tcp import Access, Escape, Opened, PacketSize, PacketWait, Received
 from fcm360w.framer import Framer, Kind
 from fcm360w.lines import masked
@@ -156,7 +157,7 @@ class SimLink:
         if self._data:
             return self._data.socket.waiting()
         pushing = (socket for socket in self.module.sockets.every() if socket.access is Access.PUSH)
-        return self._may_speak() and any(len(socket.inbox) for socket in pushing)
+        return self._may_speak() and (bool(self.module.waiting) or any(len(socket.inbox) for socket in pushing))
 
     def touch(self, now: float) -> None:
         """Nobody listened to the host until `now`: no silence was observed."""
@@ -314,7 +315,7 @@ class SimLink:
         if isinstance(reply, Raw):
             self._put(reply.data)
             return
-        self._say(self._encoder.information(reply, first=not self._told, hexed=self.module.hexed))
+        self._say(self._encoder.information(reply, first=not self._told, hexed=self.module.hexes(reply)))
         self._told = True
 
     def _suspend(self, step: Prompt | Wait) -> None:
@@ -417,11 +418,13 @@ class SimLink:
         line = self.module.waiting[0]
         if isinstance(line, Received) and not self._deliver(line.connect_id):
             return False
+        if isinstance(line, Message) and self._queued >= self.window:
+            return False
         self.module.waiting.popleft()
         if isinstance(line, Opened):
             self.module.last_error = SocketCode(line.err)
         if not isinstance(line, Received):
-            self._say(self._encoder.unsolicited(line))
+            self._say(self._encoder.unsolicited(line, hexed=self.module.hexes(line)))
         return True
 
     def _deliver(self, number: int) -> bool:

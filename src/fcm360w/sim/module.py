@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from fcm360w.commands import mqtt, mqttcfg
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import UpgradeChange, UpgradeEvent
 from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
@@ -16,6 +17,7 @@ from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.dialler import Dialler
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
+from fcm360w.sim.mqtt import Mqtt
 from fcm360w.sim.network import Attempt, Connection, Network
 from fcm360w.sim.radio import Radio
 from fcm360w.sim.service import Service
@@ -64,7 +66,8 @@ class Module:
         self.sockets = Sockets(network, self)
         self.upgrade = Upgrade(network, self._upgrade_changed, dialect.upgrade_delay)
         self.dialler = Dialler(network, self.setting, self.stored, default_names=dialect.default_names)
-        self.services: tuple[Service, ...] = (self.upgrade, self.dialler)
+        self.mqtt = Mqtt(self)
+        self.services: tuple[Service, ...] = (self.upgrade, self.dialler, self.mqtt)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
@@ -101,6 +104,12 @@ class Module:
     def hexed(self) -> bool:
         """Whether received data are printed as hexadecimal digits."""
         return self.setting(DataFormat).recv_data_format is Format.HEX
+
+    def hexes(self, line: Reply) -> bool:
+        """Whether the payload of a line is printed so."""
+        if isinstance(line, mqtt.Received):
+            return self.setting(mqttcfg.DataFormat, line.client_idx).recv_mode is Format.HEX
+        return self.hexed
 
     def holds(self, length: int) -> int:
         """Bytes that received data of this length on the wire stand for."""

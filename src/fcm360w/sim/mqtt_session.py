@@ -6,11 +6,11 @@ Time is an argument, and the bytes are the connection's.
 from __future__ import annotations
 
 import dataclasses
-import enum
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from fcm360w.commands.codes import MqttLossCode, PacketCode
 from fcm360w.sim.mqtt_codec import (
     DISCONNECT,
     PINGREQ,
@@ -26,7 +26,7 @@ from fcm360w.sim.mqtt_codec import (
 )
 from fcm360w.sim.network import Connection
 
-__all__ = ["Exchange", "Loss", "Outcome", "Patience", "Session"]
+__all__ = ["Exchange", "Patience", "Session"]
 
 log = logging.getLogger("fcm360w.sim")
 
@@ -34,38 +34,19 @@ READ = 4096
 EXACTLY_ONCE = 2
 
 
-class Loss(enum.IntEnum):
-    """Why a connection is lost: the numbers of +QMTSTAT."""
-
-    SERVER_CLOSED = 1
-    PING_FAILED = 2
-    CONNECT_FAILED = 3
-    CONNACK_FAILED = 4
-    DISCONNECTED = 5
-    GAVE_UP = 6
-    LINK_DOWN = 7
-    CLIENT_CLOSED = 8
-
-
-class Outcome(enum.IntEnum):
-    """What has become of a packet; REPEATED is not the end of it."""
-
-    ACKNOWLEDGED, REPEATED, FAILED = range(3)
-
-
 @dataclasses.dataclass
 class Exchange:
     """A packet of the host's, until it is settled.
 
-    `tell` hears of each outcome, with what the server granted or how often the packet was repeated.  `packet_id` is
-    None for a message that needs no answer.  `again` is the packet when it is repeated.
+    `awaits` is the kind of its answer, None for a message that gets none.  `again` is the packet when it is repeated.
+    `tell` hears of each outcome, with what the server granted, or how often the packet was sent again.
     """
 
-    kind: Kind
-    packet_id: int | None
+    awaits: Kind | None
+    packet_id: int
     packet: bytes
     again: bytes
-    tell: Callable[[Outcome, tuple[int, ...]], None]
+    tell: Callable[[PacketCode, tuple[int, ...]], None]
     due: float = 0.0
     repeated: int = 0
     sent: bool = False
@@ -93,7 +74,7 @@ class Session:
         *,
         accepted: Callable[[Answer], None],
         arrived: Callable[[Message], None],
-        lost: Callable[[Loss], None],
+        lost: Callable[[MqttLossCode], None],
         held: Callable[[], bool],
         seen: set[int],
     ) -> None:
@@ -131,20 +112,23 @@ class Session:
 
     def in_flight(self, packet_id: int) -> bool:
         """Whether an id is in use."""
-        return any(exchange.packet_id == packet_id for exchange in self.exchanges)
+        return any(exchange.awaits and exchange.packet_id == packet_id for exchange in self.exchanges)
 
-    def finish(self, now: float, *, politely: bool) -> Connection | None:
-        """Give the connection up, its direction ended; `politely` with DISCONNECT before.  None if it was lost."""
-        link = self._link
-        if link is not None:
-            if politely:
-                self._say(DISCONNECT, now)
-            if self._link is not None:
-                self._let_go()
-                link.finish()
-        return link
+    def finish(self, now: float, *, politely: bool) -> tuple[Connection, bool] | None:
+        """End our direction of the connection and give it up; `politely` with DISCONNECT, and whether that was sent.
 
-    def drop(self, loss: Loss) -> None:
+        None if there is no connection any more.
+        """
+        if politely:
+            self._say(DISCONNECT, now)
+        if self._link is None:
+            return None
+        link, sent = self._link, not self._outbox
+        self._let_go()
+        link.finish()
+        return link, sent
+
+    def drop(self, loss: MqttLossCode) -> None:
         """Close the connection and tell why."""
         if self._link:
             self._link.close()
@@ -165,7 +149,7 @@ class Session:
         self._outbox.clear()
         failed, self.exchanges = self.exchanges, []
         for exchange in failed:
-            exchange.tell(Outcome.FAILED, ())
+            exchange.tell(PacketCode.NOT_SENT, ())
 
     # ---- sending
 
@@ -182,10 +166,10 @@ class Session:
             self._spoken = self._now
             if exchange:
                 exchange.sent = True
-                if exchange.packet_id is None:
-                    self._settle(exchange, Outcome.ACKNOWLEDGED, ())
+                if exchange.awaits is None:
+                    self._settle(exchange, PacketCode.ANSWERED, ())
 
-    def _settle(self, exchange: Exchange, outcome: Outcome, values: tuple[int, ...]) -> None:
+    def _settle(self, exchange: Exchange, outcome: PacketCode, values: tuple[int, ...]) -> None:
         self.exchanges.remove(exchange)
         exchange.tell(outcome, values)
 
@@ -223,12 +207,12 @@ class Session:
         """Repeat what was not answered in time, or give up."""
         if self._login_until is not None and now >= self._login_until:
             unsent = self._outbox or (self._link and self._link.outstanding())
-            self.drop(Loss.CONNECT_FAILED if unsent else Loss.CONNACK_FAILED)
+            self.drop(MqttLossCode.CONNECT_FAILED if unsent else MqttLossCode.CONNACK_FAILED)
         elif self._pong_until is not None and now >= self._pong_until:
-            self.drop(Loss.PING_FAILED)
+            self.drop(MqttLossCode.PING_FAILED)
         for exchange in [exchange for exchange in self.exchanges if now >= exchange.due]:
             if exchange.repeated >= self._patience.repeats:
-                self.drop(Loss.GAVE_UP)
+                self.drop(MqttLossCode.SENDING_FAILED)
                 return
             self._repeat(exchange, now)
 
@@ -238,7 +222,7 @@ class Session:
         if exchange.sent:
             exchange.sent = False
             self._say(exchange.again, now, exchange)
-        exchange.tell(Outcome.REPEATED, (exchange.repeated,))
+        exchange.tell(PacketCode.SENT_AGAIN, (exchange.repeated,))
 
     # ---- receiving
 
@@ -258,13 +242,13 @@ class Session:
                 return packet
         except Malformed as fault:
             log.warning("mqtt: %s", fault)
-            self.drop(Loss.CLIENT_CLOSED)
+            self.drop(MqttLossCode.CLIENT_CLOSED)
             return None
         self._unread = False
         if link.readable:
             data = link.receive(READ)
             if data is None:
-                self.drop(Loss.SERVER_CLOSED)
+                self.drop(MqttLossCode.SERVER_CLOSED)
             elif data:
                 self._pong_until = None
                 self._unread, self._packets = True, self._decoder.feed(data)
@@ -274,7 +258,7 @@ class Session:
         first = isinstance(packet, Answer) and packet.kind is Kind.CONNACK
         if first == self.connected or (first and self._login_until is None):
             log.warning("mqtt: %s out of order", packet)
-            self.drop(Loss.CLIENT_CLOSED)
+            self.drop(MqttLossCode.CLIENT_CLOSED)
         elif isinstance(packet, Message):
             self._take_message(packet)
         else:
@@ -304,33 +288,25 @@ class Session:
     def _take_receipt(self, answer: Answer) -> None:
         """The first half of a message at QoS 2 is done; a server that repeats itself is answered again."""
         release = acknowledge(Kind.PUBREL, answer.packet_id)
-        exchange = self._waiting_for(Kind.PUBREC, answer.packet_id)
+        exchange = self._waiting_for(answer)
         if exchange:
             exchange.due = self._now + self._patience.seconds
-            exchange.packet = exchange.again = release
-            exchange.kind = Kind.PUBREL
+            exchange.awaits, exchange.again, exchange.sent = Kind.PUBCOMP, release, False
         self._say(release, self._now, exchange)
 
     def _take_end(self, answer: Answer) -> None:
-        exchange = self._waiting_for(answer.kind, answer.packet_id)
+        exchange = self._waiting_for(answer)
         if exchange:
-            self._settle(exchange, Outcome.ACKNOWLEDGED, answer.codes)
+            self._settle(exchange, PacketCode.ANSWERED, answer.codes)
 
     def _take_pong(self, answer: Answer) -> None:
         """That anything came is enough."""
 
-    def _waiting_for(self, kind: Kind, packet_id: int) -> Exchange | None:
-        asked = ASKED[kind]
-        return next((e for e in self.exchanges if e.packet_id == packet_id and e.kind in asked), None)
+    def _waiting_for(self, answer: Answer) -> Exchange | None:
+        wanted = (answer.kind, answer.packet_id)
+        return next((exchange for exchange in self.exchanges if (exchange.awaits, exchange.packet_id) == wanted), None)
 
 
-ASKED = {
-    Kind.PUBACK: (Kind.PUBLISH,),
-    Kind.PUBREC: (Kind.PUBLISH,),
-    Kind.PUBCOMP: (Kind.PUBREL,),
-    Kind.SUBACK: (Kind.SUBSCRIBE,),
-    Kind.UNSUBACK: (Kind.UNSUBSCRIBE,),
-}
 TAKERS: dict[Kind, Callable[[Session, Answer], None]] = {
     Kind.CONNACK: Session._take_accepted,
     Kind.PUBACK: Session._take_end,
