@@ -416,9 +416,8 @@ class SimLink:
         if not self.module.waiting:
             return False
         line = self.module.waiting[0]
-        if isinstance(line, Received) and not self._deliver(line.connect_id):
-            return False
-        if isinstance(line, Message) and self._queued >= self.window:
+        full = isinstance(line, Message) and self._queued >= self.window
+        if full or (isinstance(line, Received) and not self._deliver(line.connect_id)):
             return False
         self.module.waiting.popleft()
         if isinstance(line, Opened):

@@ -175,11 +175,11 @@ class Client:
 
     def disconnect(self) -> None:
         """Log off, and end the connection; +QMTDISC tells the outcome.  Refused if there is no session."""
-        self._connected()
+        session = self._connected()
         lines: list[Reply] = [Disconnected(self.number, DoneCode.DONE)]
         if self._module.dialect.disc_stat:
             lines.append(Lost(self.number, MqttLossCode.DISCONNECTED))
-        self._end(lines, politely=True)
+        self._end(session, lines, politely=True)
 
     def close(self) -> None:
         """End the connection; +QMTCLOSE tells the outcome.  Refused if nothing was opened since it was closed last."""
@@ -188,7 +188,7 @@ class Client:
             self._ending.lines.append(closed)
         elif self._link:
             self._fail_login()
-            self._end([closed], politely=False)
+            self._end(self._link, [closed], politely=False)
         elif self._attempt:
             self._give_up(MqttOpenCode.FAILED)
             self._module.notify(closed)
@@ -198,17 +198,16 @@ class Client:
             raise Refused(SocketCode.CLOSED)
         self._unclosed = False
 
-    def _end(self, lines: list[Reply], *, politely: bool) -> None:
-        link, self._link = self._link, None
-        ended = link.finish(self._module.now, politely=politely) if link else None
-        if ended is None or not ended[1]:
+    def _end(self, session: Link, lines: list[Reply], *, politely: bool) -> None:
+        self._link = None
+        link, sent = session.finish(self._module.now, politely=politely)
+        if politely and not sent:
+            link.close()
             self.state = None
-            if ended:
-                ended[0].close()
             self._module.notify(Disconnected(self.number, DoneCode.FAILED))
             return
         self.state = ClientState.DISCONNECTING
-        self._ending = Ending(ended[0], self._module.now + END_PATIENCE, lines)
+        self._ending = Ending(link, self._module.now + END_PATIENCE, lines)
 
     def _ended(self) -> None:
         if self._ending:
@@ -325,22 +324,25 @@ class Client:
         if self._link:
             self._link.drop(MqttLossCode.LINK_DOWN)
 
-    def reset(self) -> None:
-        """Forget everything, silently."""
+    def abandon(self) -> None:
+        """Let go of the network, silently."""
         if self._attempt:
             self._attempt.cancel()
         if self._link:
             self._link.abandon()
         if self._ending:
             self._ending.link.close()
-        self.__init__(self.number, self._module)  # type: ignore[misc]
 
 
 class Mqtt:
     """The service: all six."""
 
     def __init__(self, module: Module) -> None:
-        self.clients = tuple(Client(number, module) for number in range(CLIENTS))
+        self._module = module
+        self.clients = self._fresh()
+
+    def _fresh(self) -> tuple[Client, ...]:
+        return tuple(Client(number, self._module) for number in range(CLIENTS))
 
     def open(self) -> tuple[Client, ...]:
         """Those that have a network."""
@@ -360,4 +362,5 @@ class Mqtt:
 
     def reset(self) -> None:
         for client in self.clients:
-            client.reset()
+            client.abandon()
+        self.clients = self._fresh()

@@ -114,15 +114,11 @@ class Session:
         """Whether an id is in use."""
         return any(exchange.awaits and exchange.packet_id == packet_id for exchange in self.exchanges)
 
-    def finish(self, now: float, *, politely: bool) -> tuple[Connection, bool] | None:
-        """End our direction of the connection and give it up; `politely` with DISCONNECT, and whether that was sent.
-
-        None if there is no connection any more.
-        """
+    def finish(self, now: float, *, politely: bool) -> tuple[Connection, bool]:
+        """End our direction of the connection and give it up; `politely` with DISCONNECT, and whether that was sent."""
+        assert self._link is not None
         if politely:
             self._say(DISCONNECT, now)
-        if self._link is None:
-            return None
         link, sent = self._link, not self._outbox
         self._let_go()
         link.finish()
