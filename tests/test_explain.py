@@ -54,9 +54,9 @@ def test_every_line_of_the_module_has_a_reading(row: type[Reply], data: st.DataO
 
 @pytest.mark.parametrize("row", [row for row in TABLE if issubclass(row, Setting)])
 def test_every_option_has_readings(row: type[Setting]) -> None:
-    asked, put = only(Get(row).line()), only(Set(row()).line())
+    asked, put = only(Get(row, row().whose()).line()), only(Set(row()).line())
     assert asked.about == f"Ask for an option.  {put.about}"
-    assert asked.parts == ()
+    assert [part.text for part in asked.parts] == [field.format(field.default) for field in row.fields()[: row.index]]
     assert [part.text for part in put.parts] == [field.format(field.default) for field in row.fields()]
     assert asked.faults == put.faults == ()
 
@@ -174,13 +174,21 @@ def test_what_is_wrong_with_a_line(line: str, fault: str) -> None:
         ("ERROR", "1.2", "final result", []),
         ("CONNECT", "1.2", "final result", []),
         (">", "1.2", "final result", []),
-        ("SEND FAIL", "2.3.5", "final result", []),
     ],
 )
 def test_lines_of_the_module(line: str, section: str, kind: str, parts: list[str]) -> None:
     reading = only(f"\r\n{line}\r\n")
     assert (reading.section, reading.kind, [part.text for part in reading.parts]) == (section, kind, parts)
     assert reading.faults == ()
+
+
+def test_a_final_result_of_two_commands_has_two_readings() -> None:
+    assert [reading.section for reading in explain("SEND FAIL")] == ["2.3.5", "2.4.3"]
+
+
+def test_a_bare_word_may_stand_in_either_case() -> None:
+    for value in ("0XFFFF", "0xFFFF", "0xffff"):
+        assert only(f'AT+QSSLCFG="ciphersuite",1,{value}').faults == ()
 
 
 def test_a_payload_is_announced() -> None:

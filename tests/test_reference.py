@@ -156,7 +156,7 @@ def test_every_code_tells_where_it_is_carried() -> None:
     found = {code.number: code for code in reference.codes()}
     assert found.keys() == set(map(int, codes.SocketCode))
     assert found[565].text == "Socket has been closed"
-    assert found[565].carriers == ("+QIOPEN <err>", "+QIGETERROR <err>")
+    assert found[565].carriers == ("+QIOPEN <err>", "+QIGETERROR <err>", "+QSSLOPEN <err>")
 
 
 def test_the_whole_table_as_data() -> None:

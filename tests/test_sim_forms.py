@@ -39,6 +39,22 @@ TESTS = {
     "AT+QIACCEPT": ("+QIACCEPT: (0-11),(0,1),(0-11)",),
     "AT+QISWTMD": ("+QISWTMD: (0-11),(0-2)",),
     "AT+QIGETERROR": (),
+    "AT+QSSLCFG": (
+        '+QSSLCFG: "sslversion",(0-5),(0-4)',
+        '+QSSLCFG: "ciphersuite",(0-5),(0X0035,0X002F,0X0005,0X000A,0X003D,0XC003,0XC004,0XC005,0XC008,0XC009,0XC00A,'
+        "0XC011,0XC012,0XC013,0XC014,0XC00D,0XC00E,0XC00F,0XC023,0XC024,0XC025,0XC026,0XC027,0XC028,0XC029,0XC02A,"
+        "0XC02F,0XC030,0XFFFF)",
+        '+QSSLCFG: "seclevel",(0-5),(0-2)',
+        '+QSSLCFG: "ignorelocaltime",(0-5),(0,1)',
+        '+QSSLCFG: "negotiatetime",(0-5),(10-300)',
+        '+QSSLCFG: "sni",(0-5),(0,1)',
+        '+QSSLCFG: "session_cache",(0-5),(0,1)',
+    ),
+    "AT+QSSLOPEN": ("+QSSLOPEN: (0-5),(0-11),<server_address>,<server_port>,(0-2)",),
+    "AT+QSSLSEND": ("+QSSLSEND: (0-11),(1-1460)",),
+    "AT+QSSLRECV": ("+QSSLRECV: (0-11),(1-1500)",),
+    "AT+QSSLCLOSE": ("+QSSLCLOSE: (0-11),(0-65535)",),
+    "AT+QSSLSTATE": (),
 }
 
 # What a row needs to be served, and which are not served at all in the dialect `manual`.

@@ -6,13 +6,13 @@ The kinds are in transparent.py and commanded.py, and opening.py opens them.  Wh
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
+from fcm360w.commands import tls
 from fcm360w.commands.tcp import (
     MAX_READ,
     Access,
     Closed,
-    Data,
     GetReceiveCount,
     GetSent,
     Read,
@@ -28,7 +28,9 @@ from fcm360w.inbox import PUSH_INBOX, Inbox
 from fcm360w.link import Link
 from fcm360w.steps import Steps
 from fcm360w.turns import Turn, Turns, patiently, perform, shielded
+from fcm360w.wire import Command, Flow
 
+R = TypeVar("R")
 Mode = Literal["transparent", "push", "buffer"]
 ACCESS: dict[Mode, Access] = {
     "transparent": Access.TRANSPARENT,
@@ -69,6 +71,8 @@ class Channel(Holder):
     dropped = 0
     transparent = False
     closes = True  # the socket, with the stream
+    received_row: ClassVar[type[Received | tls.Received]] = Received
+    closed_row: ClassVar[type[Closed | tls.Closed]] = Closed
 
     def __init__(self, link: Link, connect_id: int, inbox: Inbox, buffered: bool, peer: tuple[str, int]) -> None:
         super().__init__(link, connect_id)
@@ -101,7 +105,7 @@ class Channel(Holder):
         """What the module says of bytes sent, and acknowledged.  PeerClosed, with the last figures, if it has ended."""
         yield from self._alive()
         try:
-            return (yield from perform(self.link, explained(GetSent(self.connect_id))))
+            return (yield from perform(self.link, self.explained(GetSent(self.connect_id))))
         except CommandError as error:
             self._refused(error)
         raise (yield from self._peer_closed())
@@ -138,11 +142,11 @@ class Channel(Holder):
 
     def take(self, event: Event) -> bool:
         row = event.row
-        if isinstance(row, Received) and row.connect_id == self.connect_id:
+        if isinstance(row, self.received_row) and row.connect_id == self.connect_id:
             self._waiting = True
             if row.data is not None:
                 self._keep(row.data, event.at)
-        elif isinstance(row, Closed) and row.connect_id == self.connect_id:
+        elif isinstance(row, self.closed_row) and row.connect_id == self.connect_id:
             self._end(waiting=True)
         else:
             return super().take(event)
@@ -176,6 +180,24 @@ class Channel(Holder):
         self.received += size
         self.dropped += dropped
         self.inbox.mark.dropped += dropped
+
+    # ---- how the module is told
+
+    def explained(self, command: Flow[R]) -> Steps[R]:
+        """Run a command of the socket's; if it is refused, the error says why."""
+        return explained(command)
+
+    def reading(self) -> Command[Any]:
+        """The command that reads what the module holds."""
+        return Read(self.connect_id, MAX_READ)
+
+    def settled(self, seconds: float) -> Steps[Sent | None]:
+        """Wait at most so long for the peer's acknowledgement; the last count, None if there is none."""
+        return settle(self.connect_id, seconds, STALL if self.ended else None)
+
+    def freeing(self, seconds: float) -> Steps[None]:
+        """Close the socket."""
+        return close(self.connect_id, seconds)
 
     # ---- receiving
 
@@ -252,7 +274,7 @@ class Channel(Holder):
                 return
         self._waiting, self._reading = False, True
         try:
-            data: Data = yield from explained(Read(self.connect_id, MAX_READ))
+            data = yield from self.explained(self.reading())
         except CommandError as error:
             self.ended = self.ended or error.code == CLOSED_CODE
             self._waiting = not self.ended
@@ -292,9 +314,9 @@ class Channel(Holder):
         if self.report:
             return self.report
         if not self._shut:
-            self._count = yield from settle(self.connect_id, seconds, STALL if self.ended else None)
+            self._count = yield from self.settled(seconds)
         self._shut = True
-        yield from close(self.connect_id, seconds)
+        yield from self.freeing(seconds)
         return self._conclude()
 
     def _conclude(self) -> Report:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fcm360w.channel import Channel
 from fcm360w.commands.tcp import MAX_SEND
 from fcm360w.errors import CommandError, SendTimeout
-from fcm360w.flows.sockets import explained
 from fcm360w.inbox import Inbox
 from fcm360w.link import Link
 from fcm360w.steps import idle
@@ -44,7 +43,7 @@ class Commanded(Channel):
                 raise SendTimeout(size - len(data))
 
     def _send_piece(self, piece: bytes, deadline: float | None) -> Turns[bool]:
-        command = explained(self.sending(piece))
+        command = self.explained(self.sending(piece))
         try:
             return (yield from perform(self.link, command, deadline=deadline))
         except CommandError as error:

@@ -170,11 +170,11 @@ class Datagrams(Holder):
 
 def open_client(link: Link, host: str, port: int) -> Turns[Datagrams]:
     """A socket that exchanges datagrams with one peer."""
-    opening = partial(connect, host, port, Access.PUSH, Service.UDP)
+    opening = partial(connect, host, port, Access.PUSH, Service.UDP, taken=link.secure)
     return opened(link, opening, lambda connect_id: Datagrams(link, connect_id, (host, port)))
 
 
 def open_service(link: Link, port: int) -> Turns[Datagrams]:
     """A socket that exchanges datagrams with everybody who knows its port."""
-    opening = partial(serve, port, Access.PUSH, Service.UDP_SERVICE)
+    opening = partial(serve, port, Access.PUSH, Service.UDP_SERVICE, taken=link.secure)
     return opened(link, opening, lambda connect_id: Datagrams(link, connect_id))

@@ -19,6 +19,7 @@ from fcm360w.flows.digits import SendCounted, SendToCounted
 from fcm360w.link import Link
 from fcm360w.steps import Steps
 from fcm360w.turns import Turns, freed, perform, shielded
+from fcm360w.wire import Command
 
 H = TypeVar("H", bound="Holder")
 
@@ -72,7 +73,7 @@ class Holder:
         if self.lost:
             raise SocketLost(self.lost)
 
-    def sending(self, data: bytes) -> Send:
+    def sending(self, data: bytes) -> Command[bool]:
         """The command that sends payload as the module wants it now."""
         if self.link.doubled_sent and self.link.hex_sent_bytes:
             return SendCounted(self.connect_id, data)

@@ -183,7 +183,8 @@ def _argument(field: Field, text: str, strict: bool, needed: bool) -> Argument:
 
 def _misspelt(field: Field, text: str, value: Any) -> str | None:
     spelt = field.format(value)
-    return None if text == spelt else f"is written {spelt}, not {text}"
+    same = text.upper() == spelt if field.bare and field.members else text == spelt
+    return None if same else f"is written {spelt}, not {text}"
 
 
 def _unreadable(field: Field, text: str) -> str:

@@ -16,14 +16,14 @@ from fcm360w import commands
 from fcm360w.datamode import DataMode
 from fcm360w.errors import TransportLost, UsageError
 from fcm360w.events import Event, EventQueue, Lost, Overlong, Stray, Unparsed
-from fcm360w.framer import NO_RULE, Framer, Kind, Start
+from fcm360w.framer import NO_RULE, Framer, Kind
 from fcm360w.inbox import INBOX, LEAVING_INBOX, Buffer, marks
 from fcm360w.parameters import ParseError, decode
 from fcm360w.pending import Exchange, Pending, pending
 from fcm360w.states import IDLE, STREAMING, TABLE, Cause, State
 from fcm360w.stats import Histogram, Mark
 from fcm360w.steps import EscapePolicy
-from fcm360w.wire import Command, Reply
+from fcm360w.wire import Command, Flow, Reply
 
 MAX_LINE = 2048
 BITS_PER_BYTE = 10
@@ -39,7 +39,7 @@ _RULES = list(commands.RULES.values())
 _RULE_BIT = {name: 1 << index for index, name in enumerate(commands.RULES)}
 _CONNECT = list(commands.RULES).index("connect")
 _UNASKED = (1 << commands.UNSOLICITED) - 1
-_COUNTED = sum(1 << index for index, rule in enumerate(_RULES) if rule.start is Start.AFTER_LINE)
+_HEXED = sum(_RULE_BIT[name] for name in commands.HEXED)
 
 
 def untunable(rate: int | None) -> int | None:
@@ -63,7 +63,7 @@ class Link:
     says that the next in `queue` may go on, `trace` is told each line and its direction, secrets masked.  `news` is set
     when a step is done: there may be nothing more to wait for.  `owing` is the command that has asked for a payload
     which was not sent, so that a module may wait for it; `adrift`: data mode may have begun, or not ended, unnoticed.
-    `foreign` counts what no module says; `resumes` is whose data mode ATO returns to.  `retune` changes the port's bit
+    `foreign` counts what no module says, `restarts` how often the module has started anew; `resumes` is whose data mode ATO returns to.  `retune` changes the port's bit
     rate, or with None only looks whether it can, and returns the one it has then; `start_rate` is the module's after a
     restart, if it is another than now.  `doubled`, `doubled_sent`: each byte of counted payload that is received, or
     sent, is two hex digits; `hex_sent_bytes`, `hex_received_digits`: lengths beside it count unlike the manual's.
@@ -98,6 +98,9 @@ class Link:
         self.resumes: object = None
         self.foreign = 0
         self.unclosed: set[int] = set()  # sockets whose opening was interrupted, and nobody owns
+        self.secure: set[int] = set()  # ids of TLS connections, of which AT+QISTATE does not tell
+        self.restarts = 0
+        self.undone: deque[Flow[Any]] = deque()  # what flows that failed have left to be done
         self._said: deque[str] = deque(maxlen=ECHOES)
         self._secrets: deque[tuple[str, str]] = deque(maxlen=ECHOES)
         self.pace(baud)
@@ -159,7 +162,7 @@ class Link:
         self._count_digits()
 
     def _count_digits(self) -> None:
-        doubled = self._digits | (_COUNTED if self.doubled else 0)
+        doubled = self._digits | (_HEXED if self.doubled else 0)
         self._framer.doubled = 0 if self.hex_received_digits else doubled
 
     def take_prompt(self) -> bool:
@@ -360,6 +363,7 @@ class Link:
 
     def tell(self, event: Event) -> bool:
         """Let every sink hear of an event; whether one takes it.  A sink may add and remove sinks."""
+        self.restarts += event.row.restarts
         taken = [sink(event) for sink in tuple(self.sinks)]
         return any(taken)
 

@@ -159,5 +159,5 @@ def open_listener(link: Link, port: int, mode: ListenMode, manual: bool) -> Turn
     if mode not in ("push", "buffer"):
         raise UsageError(f"mode {mode!r} of a listener is not one of push, buffer")
 
-    opening = partial(listen, port, ACCESS[mode], manual)
+    opening = partial(listen, port, ACCESS[mode], manual, taken=link.secure)
     return (yield from opened(link, opening, lambda connect_id: Listening(link, connect_id, mode, manual)))

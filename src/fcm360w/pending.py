@@ -13,7 +13,21 @@ from fcm360w.escape import ENDS, RESTARTED, Marker, Verdict
 from fcm360w.events import Event
 from fcm360w.parameters import ParseError, encode
 from fcm360w.states import STREAMING, Cause, State
-from fcm360w.steps import EscapePolicy, Foreign, Guarded, Heard, Pause, Rate, Silence, StartRate, Tell, Until, Within
+from fcm360w.steps import (
+    EscapePolicy,
+    Foreign,
+    Guarded,
+    Heard,
+    Later,
+    Pause,
+    Rate,
+    Silence,
+    StartRate,
+    Tell,
+    Unbroken,
+    Until,
+    Within,
+)
 from fcm360w.wire import Command, Reply
 
 if TYPE_CHECKING:
@@ -91,7 +105,7 @@ class Exchange(Pending):
 
     def __init__(self, step: Any) -> None:
         super().__init__(step)
-        command = step.command if isinstance(step, Within) else step
+        command = step.command if isinstance(step, (Within, Unbroken)) else step
         if not isinstance(command, Command):
             raise UsageError(f"a flow yielded {step!r}, which is neither a command nor a step")
         self.command: Command[Any] = command
@@ -307,6 +321,14 @@ class Telling(Pending):
         self.finish(link, None)
 
 
+class Owing(Pending):
+    """Later: takes no time."""
+
+    def begin(self, link: Link) -> None:
+        link.undone.append(self.step.flow)
+        self.finish(link, None)
+
+
 class Quiet(Pending):
     """Silence: nothing on its way to the module for a time."""
 
@@ -403,6 +425,7 @@ KINDS: dict[type, type[Pending]] = {
     Rate: Tuning,
     StartRate: TuningBack,
     Tell: Telling,
+    Later: Owing,
     Silence: Quiet,
     Guarded: Escaping,
 }

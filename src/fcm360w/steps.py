@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from fcm360w.errors import CommandTimeout
-from fcm360w.wire import Command, Reply
+from fcm360w.wire import Command, Flow, Reply
 
 E = TypeVar("E", bound=Reply)
 R = TypeVar("R")
@@ -49,6 +49,21 @@ class Within(Generic[R]):
     def __init__(self, command: Command[R], seconds: float) -> None:
         self.command = command
         self.seconds = seconds
+
+    def __iter__(self) -> Steps[R]:
+        result: R = yield self
+        return result
+
+
+class Unbroken(Generic[R]):
+    """A command that is not interrupted once it is begun, so that its answer is not taken for another's.
+
+    An interrupt that has come before goes first, unless the command is `urgent`: it undoes what was interrupted.
+    """
+
+    def __init__(self, command: Command[R], urgent: bool = False) -> None:
+        self.command = command
+        self.urgent = urgent
 
     def __iter__(self) -> Steps[R]:
         result: R = yield self
@@ -121,6 +136,12 @@ class Rate(NamedTuple):
 
 class StartRate(NamedTuple):
     """Change this side's bit rate to the one that the module starts with, if it runs at one that was not saved."""
+
+
+class Later(NamedTuple):
+    """Have a flow run before the next one, once the module answers again; what it fails of is forgotten."""
+
+    flow: Flow[Any]
 
 
 class Tell(NamedTuple):

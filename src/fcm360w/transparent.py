@@ -153,12 +153,15 @@ class Transparent(Channel):
     def _resumed(self) -> Steps[bool]:
         """Whether data mode goes on.  If there is no answer nobody knows, and the stream has ended."""
         try:
-            return (yield from resume(self.connect_id, self._alone))
+            return (yield from self._returned())
         except (UsageError, TransportLost):
             raise
         except BaseException:
             self._end(waiting=False)
             raise
+
+    def _returned(self) -> Steps[bool]:
+        return resume(self.connect_id, self._alone)
 
     # ---- leaving, for a while or for good
 

@@ -6,19 +6,21 @@ with its own way of waiting and its own clock, and does nothing else; all that i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeVar
 
-from fcm360w.errors import TransportLost
+from fcm360w.errors import CommandError, ProtocolError, TransportLost
 from fcm360w.events import Event, Reassigned
 from fcm360w.flows import recover
 from fcm360w.flows.leave import leave
 from fcm360w.flows.recover import Recovery, resync
 from fcm360w.flows.sockets import close
 from fcm360w.flows.start import Found, wake
+from fcm360w.flows.tls import close_secure
 from fcm360w.link import Link, Ticket
 from fcm360w.states import STREAMING, State
-from fcm360w.steps import Steps, Within
+from fcm360w.steps import Steps, Unbroken, Within
 from fcm360w.wire import Command, Flow, Reply
 
 R = TypeVar("R")
@@ -65,15 +67,16 @@ def exchange(link: Link, step: Any, ticket: Ticket) -> Turns[Any]:
 
     A command that is to be followed by its payload is not interrupted: the module would take the next command for it.
     """
-    command = step.command if isinstance(step, Within) else step
+    command = step.command if isinstance(step, (Within, Unbroken)) else step
     prompted = isinstance(command, Command) and command.body() is not None
-    if prompted:
+    whole = prompted or isinstance(step, Unbroken)
+    if whole and not (isinstance(step, Unbroken) and step.urgent):
         yield Turn(deadline=link.now)
     yield from _served(link, ticket)
     pending = link.begin(step)
     try:
         while not pending.done:
-            yield Turn(shielded=prompted)
+            yield Turn(shielded=whole)
     except TransportLost:
         if not pending.done:
             raise
@@ -113,7 +116,7 @@ def perform(link: Link, flow: Flow[R], trusting: bool = False, deadline: float |
         yield from _served(link, ticket, deadline)
         if link.state is State.UNSURE and not trusting:
             yield from _steps(link, certain(link), ticket)
-        if link.unclosed and not trusting:
+        if (link.unclosed or link.undone) and not trusting:
             yield from _steps(link, freed(link), ticket)
         return (yield from _steps(link, flow, ticket))
     finally:
@@ -166,6 +169,7 @@ def _note(link: Link, found: Recovery) -> None:
 def _freed(link: Link, connect_id: int, why: str = FILLED) -> None:
     """A socket was closed behind its holder's back."""
     link.unclosed.discard(connect_id)
+    link.secure.discard(connect_id)
     link.tell(Event(link.now, Reassigned(connect_id, why)))
 
 
@@ -176,7 +180,7 @@ def left(link: Link) -> Steps[None]:
 
 
 def freed(link: Link) -> Steps[None]:
-    """Close the sockets whose opening was interrupted, wherever that left the module.
+    """Close the sockets whose opening was interrupted, wherever that left the module, and do what flows left undone.
 
     CommandTimeout if it does not answer; those that are not closed by then are remembered.
     """
@@ -184,8 +188,11 @@ def freed(link: Link) -> Steps[None]:
     if link.state is State.UNSURE:
         yield from certain(link)
     for connect_id in sorted(link.unclosed):
-        yield from close(connect_id, 1)
+        yield from (close_secure if connect_id in link.secure else close)(connect_id, 1)
         _freed(link, connect_id)
+    while link.undone:
+        with contextlib.suppress(CommandError, ProtocolError):
+            yield from link.undone.popleft()
 
 
 def wait(link: Link, kind: type[E], seconds: float) -> Turns[E | None]:

@@ -152,9 +152,15 @@ def _under_cursor(each: Piece, parts: list[str]) -> Iterator[Field]:
             yield fields[place]
 
 
+def _begins_word(each: Piece, parts: list[str]) -> bool:
+    """Whether the last part may become one of the words that a parameter without quotes can be."""
+    fields = (field for field in _under_cursor(each, parts) if field.bare)
+    return any(value.startswith(parts[-1].upper()) for field in fields for value, _ in reference.choices(field))
+
+
 def _fault(each: Piece, parts: list[str], is_open: bool) -> str:
     """The first fault of the row that is the least far.  A text that is still being typed has none."""
-    fits = _fits(each, parts[:-1] if is_open else parts)
+    fits = _fits(each, parts[:-1] if is_open or _begins_word(each, parts) else parts)
     if not fits and len(parts) > 1:
         return "there is no such option"
     faulty = [fit for fit in fits if fit.faults]

@@ -13,7 +13,7 @@ from typing import Any
 from fcm360w.framer import Rule, Start
 from fcm360w.wire import Command, Reply
 
-CHAPTERS = ("system", "wifi", "tcp", "tls", "mqttcfg", "mqtt")
+CHAPTERS = ("system", "wifi", "tcp", "tls", "mqttcfg", "mqtt", "files")
 
 # Lines that announce a payload.  The first UNSOLICITED of them may come at any time and are always armed; the others
 # only while a command that they answer is pending.  MQTT clients have one each, since each has its own data format.
@@ -23,9 +23,13 @@ RULES: Mapping[str, Rule] = {
     **{f"message{client}": Rule(f"+QMTRECV: {client},", Start.INSIDE, field=2, max=10240) for client in range(6)},
     "data": Rule("+QIRD: ", Start.AFTER_LINE, field=0, max=1500),
     "ssl_data": Rule("+QSSLRECV: ", Start.AFTER_LINE, field=0, max=1500),
+    "file": Rule("CONNECT ", Start.AFTER_LINE, field=0, max=1 << 20),
     "connect": Rule("CONNECT", Start.RAW),
 }
 UNSOLICITED = 8
+
+# Of whose payload each byte is two digits while AT+QICFG="dataformat" says so.
+HEXED = ("recv", "data")
 
 # Lines that come unasked, by name and lower-case key.
 URCS: Mapping[tuple[str, str], str] = {

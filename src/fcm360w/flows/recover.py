@@ -12,8 +12,9 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, NamedTuple
 
+from fcm360w.commands import tls
 from fcm360w.commands.system import Attention, Booted
-from fcm360w.commands.tcp import MAX_SEND, Close, ListSockets, Send, SendTo, SendUntil
+from fcm360w.commands.tcp import MAX_SEND, Close, ListSockets, Send, SendTo, SendUntil, SocketInfo
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError
 from fcm360w.escape import Marker
 from fcm360w.flows.leave import end_line, escape
@@ -25,6 +26,7 @@ from fcm360w.wire import Command
 INPUT_LIMIT = 5.5
 BOOT_LIMIT = 10.0
 GLANCE = 0.001
+SECURE = tls.Send | tls.SendUntil
 
 
 class Cancel(Command[None], ref="2.3.5", form="exec"):
@@ -136,7 +138,7 @@ def _heeded(command: Command[None]) -> Steps[bool]:
 
 
 def _socket_of(owed: Command[Any] | None) -> tuple[int, ...]:
-    return (owed.connect_id,) if isinstance(owed, Send | SendTo | SendUntil) else ()
+    return (owed.connect_id,) if isinstance(owed, Send | SendTo | SendUntil | SECURE) else ()
 
 
 # ---- the ladders
@@ -210,17 +212,31 @@ def _closing(found: Recovery, owed: Command[Any] | None) -> Steps[Recovery]:
     """Close the socket whose payload was made up; every one, if nobody knows which it was."""
     if not found.filled:
         return found
-    return found._replace(closed=(yield from close_all(_socket_of(owed) or None)))
+    known = _socket_of(owed)
+    if not known:
+        return found._replace(closed=(yield from close_all()))
+    yield from _close_each(known, tls.Close if isinstance(owed, SECURE) else Close)
+    return found._replace(closed=known)
 
 
-def close_all(only: tuple[int, ...] | None = None) -> Steps[tuple[int, ...]]:
-    """Close every open socket, or `only` some; which were open.  A peer that does not confirm has a second."""
-    if only is None:
-        try:
-            only = tuple(info.connect_id for info in (yield from ListSockets()))
-        except CommandError:
-            return ()
-    for connect_id in only:
+def close_all() -> Steps[tuple[int, ...]]:
+    """Close every open socket and TLS connection; which were open.  A peer that does not confirm has a second."""
+    plain = yield from _listed(ListSockets())
+    yield from _close_each(plain, Close)
+    secure = yield from _listed(tls.ListConnections())
+    yield from _close_each(secure, tls.Close)
+    return tuple(sorted({*plain, *secure}))
+
+
+def _listed(command: Command[tuple[SocketInfo, ...]] | Command[tuple[tls.ConnectionInfo, ...]]) -> Steps[list[int]]:
+    """The ids that the module lists; none if it does not know the command."""
+    try:
+        return [info.connect_id for info in (yield from command)]
+    except CommandError:
+        return []
+
+
+def _close_each(numbers: Iterable[int], closing: Callable[[int, int], Command[None]]) -> Steps[None]:
+    for connect_id in numbers:
         with contextlib.suppress(CommandError):
-            yield from Close(connect_id, 1)
-    return only
+            yield from closing(connect_id, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from fcm360w.commands.system import Switch
@@ -21,7 +21,7 @@ from fcm360w.commands.tcp import (
 )
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, TransportLost, UsageError
 from fcm360w.steps import Pause, Steps
-from fcm360w.wire import Command, Set
+from fcm360w.wire import Flow, Set
 
 R = TypeVar("R")
 IDS = range(12)
@@ -30,7 +30,7 @@ IDS = range(12)
 ANYWHERE = "127.0.0.1"
 
 
-def explained(command: Command[R]) -> Steps[R]:
+def explained(command: Flow[R]) -> Steps[R]:
     """Run a socket command; if it is refused without a code, ask the module for it."""
     try:
         return (yield from command)
@@ -42,6 +42,14 @@ def explained(command: Command[R]) -> Steps[R]:
         except (CommandError, ProtocolError):
             raise error from None
         raise CommandError(error.command, error.result, last.err, last.errcode_description, error.section) from error
+
+
+def first_free(used: Collection[int]) -> int:
+    """The lowest id that is not in use.  UsageError if all are."""
+    for number in IDS:
+        if number not in used:
+            return number
+    raise UsageError("all twelve sockets of the module are in use: close one first (manual 2.3.2)")
 
 
 def free_id(connect_id: int) -> Steps[None]:
@@ -57,11 +65,12 @@ def connect(
     service: Service = Service.TCP,
     claim: Callable[[int], object] = lambda _: None,
     undo: Callable[[int], Steps[None]] = free_id,
+    taken: Collection[int] = (),
 ) -> Steps[int]:
     """Open a client's socket.  UsageError unless the port is 1 to 65535."""
     if not 1 <= port <= 65535:
         raise UsageError(f"Open: remote_port {port} is outside 1..65535 (manual {Open.ref})")
-    return open_socket(Open(0, service, host, port, 0, access), claim, undo)
+    return open_socket(Open(0, service, host, port, 0, access), claim, undo, taken)
 
 
 def serve(
@@ -70,11 +79,12 @@ def serve(
     service: Service,
     claim: Callable[[int], object] = lambda _: None,
     undo: Callable[[int], Steps[None]] = free_id,
+    taken: Collection[int] = (),
 ) -> Steps[int]:
     """Open a socket that waits for others at a local port.  UsageError unless that is 1 to 65535."""
     if not 1 <= port <= 65535:
         raise UsageError(f"Open: local_port {port} is outside 1..65535 (manual {Open.ref})")
-    return open_socket(Open(0, service, ANYWHERE, 0, port, access), claim, undo)
+    return open_socket(Open(0, service, ANYWHERE, 0, port, access), claim, undo, taken)
 
 
 def listen(
@@ -83,9 +93,10 @@ def listen(
     manual: bool,
     claim: Callable[[int], object] = lambda _: None,
     undo: Callable[[int], Steps[None]] = free_id,
+    taken: Collection[int] = (),
 ) -> Steps[int]:
     """Open a listener, whose clients are let in by the module, or by Accept if `manual`."""
-    opening = serve(port, access, Service.LISTENER, claim, undo)
+    opening = serve(port, access, Service.LISTENER, claim, undo, taken)
     with contextlib.nullcontext() if manual else contextlib.suppress(CommandError):
         yield from Set(AutoAccept(Switch.OFF if manual else Switch.ON))
     return (yield from opening)
@@ -95,17 +106,17 @@ def open_socket(
     command: Open,
     claim: Callable[[int], object] = lambda _: None,
     undo: Callable[[int], Steps[None]] = free_id,
+    taken: Collection[int] = (),
 ) -> Steps[int]:
     """Open a socket under the lowest free id, which is returned, and is told to `claim` before the opening.
 
+    `taken` are ids in use that the module does not list: of TLS connections.
     CommandError with the socket code if it fails; CommandTimeout if nothing comes in 150 s.  Then, and whenever else
     it ends without an answer, `undo` frees the id first.
     """
     command.line()
     used = {info.connect_id for info in (yield from ListSockets())}
-    free = next((number for number in IDS if number not in used), None)
-    if free is None:
-        raise UsageError("all twelve sockets of the module are in use: close one first (manual 2.3.2)")
+    free = first_free(used.union(taken))
     claim(free)
     try:
         yield from explained(command.replace(connect_id=free))

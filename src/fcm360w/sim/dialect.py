@@ -84,6 +84,10 @@ class Dialect:
     pkt_timeout_60: Annotated[bool, Says("a time limit for packets of more than 60 s is refused")] = False
     aliauth_error: Annotated[bool, Says('AT+QMTCFG="aliauth" is refused')] = False
     disc_stat: Annotated[bool, Says("+QMTSTAT: 0,5 follows +QMTDISC")] = False
+    # ---- files
+    qfdel: Annotated[bool, Says("AT+QFDEL deletes a file")] = False
+    qfwrite_bare: Annotated[bool, Says("+QFWRITE: 5,5 follows the payload without a line end before it")] = False
+    flash: int = 64 * 1024  # bytes that all files together may have
 
     def with_quirks(self, names: Iterable[str]) -> Self:
         """Switch quirks on.  ValueError names the known ones."""

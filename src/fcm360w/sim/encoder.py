@@ -6,6 +6,7 @@ import binascii
 
 from fcm360w.commands import mqtt
 from fcm360w.commands.codes import SocketCode
+from fcm360w.commands.files import FileData, FileWritten
 from fcm360w.commands.tcp import Data, LastError, NoCarrier, Received
 from fcm360w.commands.wifi import Addresses, Hotspot, Seen, StationChange, StationEvent
 from fcm360w.parameters import Field, encode
@@ -47,7 +48,8 @@ class Encoder:
     def information(self, reply: Reply, *, first: bool, hexed: bool = False) -> bytes:
         """A line that answers a command; `first` if no other line of this answer came before it."""
         whole = self.unsolicited(reply, hexed=hexed)
-        return whole[len(CRLF) :] if self._dialect.info_compact and not first else whole
+        bare = isinstance(reply, FileWritten) and self._dialect.qfwrite_bare
+        return whole[len(CRLF) :] if bare or (self._dialect.info_compact and not first) else whole
 
     def unsolicited(self, reply: Reply, *, hexed: bool = False) -> bytes:
         """A line and the payload that belongs to it; `hexed` prints each byte of it as two digits."""
@@ -61,8 +63,8 @@ class Encoder:
         body = binascii.hexlify(data).upper() if hexed else data
         counted = reply.replace(**{field.name: body}) if self._dialect.hex_recv_digits else reply
         comma = "," if isinstance(reply, Data) and reply.remote_ip and self._dialect.qird_comma else ""
-        trailer = b"" if reply.key == "recv" and self._dialect.push_no_trailer else CRLF
-        return self.line(self._text(counted) + comma) + body + trailer
+        open_ended = isinstance(reply, FileData) or (reply.key == "recv" and self._dialect.push_no_trailer)
+        return self.line(self._text(counted) + comma) + body + (b"" if open_ended else CRLF)
 
     def _message(self, reply: mqtt.Received, data: bytes, hexed: bool) -> bytes:
         """A message, with its payload in the line; a module does not mind what a topic holds."""

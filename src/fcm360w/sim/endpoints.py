@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Callable
 
 from fcm360w.commands.codes import SocketCode
-from fcm360w.commands.tcp import MAX_READ, Access, Open, Service, SocketInfo, SocketState
+from fcm360w.commands.tcp import MAX_READ, Access, Closed, Open, Received, Service, SocketInfo, SocketState
 from fcm360w.sim.inbox import DatagramInbox, Inbox, Piece, StreamInbox
 from fcm360w.sim.network import Attempt, Connection, Datagrams, Listening, Network, is_address
 from fcm360w.sim.udp import UdpConnection
+from fcm360w.wire import Reply
 
 __all__ = ["Client", "Listener", "Socket", "UdpClient", "UdpService"]
 
@@ -26,8 +27,10 @@ class Socket(abc.ABC):
     `packet` is how many bytes are pushed in one line at most; `taken` counts those that the host has got.  `queued`: a
     line about what was received waits to be said; `announced`: it was said, and the host has not emptied the inbox
     since.  `ended`: nothing more will come from the network, which `end_told` the host.  `closing`: the host has closed
-    it.  `failure` tells why it could not be opened.
+    it.  `failure` tells why it could not be opened.  `secure` ones belong to the commands of manual 2.4.
     """
+
+    secure = False
 
     def __init__(self, number: int, service: Service, access: Access, inbox: Inbox) -> None:
         self.id = number
@@ -62,6 +65,14 @@ class Socket(abc.ABC):
     def info(self, own: str) -> SocketInfo:
         """What is reported of it; `own` is the module's address."""
         return SocketInfo(self.id, self.service, own, 0, self.local_port, self.state, self.id, self.access)
+
+    def received(self, piece: Piece | None = None) -> Reply:
+        """The line that says that something has come, or brings it."""
+        return Received(self.id, *(piece or ()))
+
+    def closed(self) -> Reply:
+        """The line that says that the connection is gone."""
+        return Closed(self.id)
 
     def sent(self) -> tuple[int, int]:
         """Bytes sent in all, and of them those not acknowledged."""

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Generator
 from typing import Any
 
+from fcm360w.commands import tls
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.mqtt import Received as Message
 from fcm360w.commands.tcp import Access, Escape, Opened, PacketSize, PacketWait, Received
@@ -361,7 +362,7 @@ class SimLink:
     # ---- data mode ----
 
     def _connect(self, socket: Client) -> None:
-        self.module.sockets.last_transparent = socket.id
+        self.module.sockets.last_transparent = socket
         socket.access = Access.TRANSPARENT
         wait = self.module.setting(PacketWait).transwaittm * 0.1
         packer = Packer(self.module.setting(PacketSize).transpktsize, wait)
@@ -416,32 +417,25 @@ class SimLink:
         if not self.module.waiting:
             return False
         line = self.module.waiting[0]
-        full = isinstance(line, Message) and self._queued >= self.window
-        if full or (isinstance(line, Received) and not self._deliver(line.connect_id)):
+        received = isinstance(line, (Received, tls.Received))
+        if isinstance(line, (Received, tls.Received)) and not self._deliver(line):
+            return False
+        if isinstance(line, Message) and self._queued >= self.window:
             return False
         self.module.waiting.popleft()
-        if isinstance(line, Opened):
+        if isinstance(line, (Opened, tls.Opened)):
             self.module.last_error = SocketCode(line.err)
-        if not isinstance(line, Received):
+        if not received:
             self._say(self._encoder.unsolicited(line, hexed=self.module.hexes(line)))
         return True
 
-    def _deliver(self, number: int) -> bool:
-        """Push what a socket has received, or announce it.  False: the line has no room for all of it."""
-        socket = self.module.sockets.find(number)
-        if socket is None:
-            return True
-        if socket.access is Access.PUSH:
-            while len(socket.inbox):
-                if self._queued >= self.window:
-                    return False
-                piece = socket.take(self.module.holds(socket.packet))
-                self._say(self._encoder.unsolicited(Received(number, *piece), hexed=self.module.hexed))
-        elif len(socket.inbox):
-            socket.announced = True
-            self._say(self._encoder.unsolicited(Received(number)))
-        socket.queued = False
-        return True
+    def _deliver(self, line: Received | tls.Received) -> bool:
+        socket = self.module.sockets.find(line.connect_id, secure=isinstance(line, tls.Received))
+        return socket is None or self.module.sockets.deliver(
+            socket,
+            lambda: self._queued < self.window,
+            lambda reply: self._say(self._encoder.unsolicited(reply, hexed=self.module.hexed)),
+        )
 
     def _say(self, line: bytes) -> None:
         """Put a line, and the payload that belongs to it."""

@@ -9,13 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from fcm360w.commands import mqtt, mqttcfg
+from fcm360w.commands import mqtt, mqttcfg, tls
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import UpgradeChange, UpgradeEvent
 from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
 from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.dialler import Dialler
+from fcm360w.sim.files import Files
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
 from fcm360w.sim.mqtt import Mqtt
 from fcm360w.sim.network import Attempt, Connection, Network
@@ -25,6 +26,7 @@ from fcm360w.sim.sockets import Sockets
 from fcm360w.sim.steps import Refused
 from fcm360w.sim.store import MemoryStore, Store
 from fcm360w.sim.upgrade import Upgrade
+from fcm360w.sim.volume import MemoryVolume, Volume
 from fcm360w.wire import Reply, Setting
 
 __all__ = ["FACTORY_BAUD", "Module"]
@@ -36,6 +38,7 @@ S = TypeVar("S", bound=Setting)
 FACTORY_BAUD = 115200
 MAX_WAITING = 256
 WOBBLE = 3
+OWED = (Closed, Opened, Received, tls.Closed, tls.Opened, tls.Received)
 
 
 class Module:
@@ -54,6 +57,7 @@ class Module:
         baud: int | None = None,
         store: Store | None = None,
         seed: int | None = None,
+        volume: Volume | None = None,
     ) -> None:
         self.dialect = dialect
         self.now = 0.0
@@ -65,9 +69,10 @@ class Module:
         self.network = network
         self.sockets = Sockets(network, self)
         self.upgrade = Upgrade(network, self._upgrade_changed, dialect.upgrade_delay)
+        self.files = Files(volume or MemoryVolume(), dialect.flash)
         self.dialler = Dialler(network, self.setting, self.stored, default_names=dialect.default_names)
         self.mqtt = Mqtt(self)
-        self.services: tuple[Service, ...] = (self.upgrade, self.dialler, self.mqtt)
+        self.services: tuple[Service, ...] = (self.upgrade, self.files, self.dialler, self.mqtt)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
@@ -84,7 +89,7 @@ class Module:
 
     def stored(self, name: str) -> bytes | None:
         """What a file of the module holds; None if there is no such file."""
-        return None
+        return self.files.whole(name)
 
     def _wobble(self) -> int:
         return self.chance.randint(-WOBBLE, WOBBLE)
@@ -149,7 +154,7 @@ class Module:
 
         What is owed to a socket in use never is; there are few of these.
         """
-        if len(self.waiting) >= MAX_WAITING and not isinstance(line, (Closed, Opened, Received)):
+        if len(self.waiting) >= MAX_WAITING and not isinstance(line, OWED):
             self.waiting_dropped += 1
             return False
         self.waiting.append(line)

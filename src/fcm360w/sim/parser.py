@@ -24,7 +24,7 @@ Current = Callable[..., Setting]
 
 
 class Unknown(Refused):
-    """No row of the table has this shape.  `sockets` tells whether one of that name belongs to manual 2.3."""
+    """No row of the table has this shape.  `sockets` tells whether AT+QIGETERROR speaks of such."""
 
     def __init__(self, sockets: bool) -> None:
         super().__init__(SocketCode.INVALID_PARAMETERS)
@@ -55,8 +55,8 @@ def _table() -> tuple[type[Any], ...]:
 
 
 def _is_told_of(ref: str) -> bool:
-    """Whether AT+QIGETERROR speaks of this section's commands: all of manual 2.3 but itself."""
-    return ref.startswith("2.3.") and ref != "2.3.9"
+    """Whether AT+QIGETERROR speaks of this section's commands: all of manual 2.3 and 2.4 but itself."""
+    return ref.startswith(("2.3.", "2.4.")) and ref != "2.3.9"
 
 
 def concerns_sockets(command: Command[Any]) -> bool:

@@ -10,12 +10,10 @@ from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.tcp import (
     Access,
     AutoAccept,
-    Closed,
     Incoming,
     IncomingFull,
     Open,
     PassiveClosed,
-    Received,
     Service,
     SocketState,
 )
@@ -46,6 +44,10 @@ class Owner(Protocol):
         """Queue a line that nobody asked for.  False: there is no room, it will not be said."""
         ...
 
+    def holds(self, length: int) -> int:
+        """Bytes that received data of this length on the wire stand for."""
+        ...
+
 
 @dataclasses.dataclass
 class Counts:
@@ -64,13 +66,13 @@ class Counts:
 
 
 class Sockets:
-    """All ids."""
+    """All ids.  What is not asked for as `secure` is no TLS connection: the two share the ids, but not their commands."""
 
     def __init__(self, network: Network, owner: Owner) -> None:
         self._network = network
         self._owner = owner
         self._used: dict[int, Socket] = {}
-        self.last_transparent: int | None = None
+        self.last_transparent: Socket | None = None
         self._counts = Counts()
 
     # ---- looking up ----
@@ -79,27 +81,38 @@ class Sockets:
         """The ids in use, ascending."""
         return [self._used[number] for number in sorted(self._used)]
 
-    def find(self, number: int) -> Socket | None:
-        return self._used.get(number)
+    def _place(self, number: int, secure: bool) -> int:
+        return number + len(IDS) if secure and self._owner.dialect.separate_ids else number
 
-    def get(self, number: int) -> Socket:
-        """The socket of an id.  Refused if the id is not in use."""
-        if number not in self._used:
+    def holder(self, number: int, *, secure: bool = False) -> Socket | None:
+        """Whoever has an id that a new socket of this sort would need."""
+        return self._used.get(self._place(number, secure))
+
+    def find(self, number: int, *, secure: bool = False) -> Socket | None:
+        socket = self.holder(number, secure=secure)
+        return socket if socket and socket.secure is secure else None
+
+    def get(self, number: int, *, secure: bool = False) -> Socket:
+        """The socket of an id.  Refused if the id is not in use, or by one of the other sort."""
+        socket = self.holder(number, secure=secure)
+        if socket is None:
             raise Refused(SocketCode.CLOSED)
-        return self._used[number]
+        if socket.secure is not secure:
+            raise Refused(SocketCode.NOT_ALLOWED)
+        return socket
 
-    def carrier(self, number: int) -> Socket:
+    def carrier(self, number: int, *, secure: bool = False) -> Socket:
         """A socket that data come from and go to.  Refused if it is a listener, or not open yet."""
-        socket = self.get(number)
+        socket = self.get(number, secure=secure)
         if isinstance(socket, Listener):
             raise Refused(SocketCode.NOT_ALLOWED)
         if socket.state is SocketState.OPENING:
             raise Refused(SocketCode.BUSY)
         return socket
 
-    def client(self, number: int) -> Client:
+    def client(self, number: int, *, secure: bool = False) -> Client:
         """A socket that is connected to one peer.  Refused if it is of another kind, or not connected."""
-        socket = self.carrier(number)
+        socket = self.carrier(number, secure=secure)
         if not isinstance(socket, Client):
             raise Refused(SocketCode.NOT_ALLOWED)
         if not socket.connected:
@@ -131,7 +144,10 @@ class Sockets:
 
     def open(self, command: Open, done: Callable[[Socket], None]) -> Socket:
         """Occupy the id and begin; `done` is told when that has come to an end, perhaps before this returns."""
-        socket = self._made(command)
+        return self.begin(self._made(command), command, done)
+
+    def begin(self, socket: Socket, command: Open, done: Callable[[Socket], None]) -> Socket:
+        """As open, for a socket that is made already."""
 
         def settled(code: SocketCode) -> None:
             socket.failure = code
@@ -139,7 +155,7 @@ class Sockets:
                 self.free(socket)
             done(socket)
 
-        self._used[socket.id] = socket
+        self._used[self._place(socket.id, socket.secure)] = socket
         socket.begin(self._network, command, settled)
         return socket
 
@@ -155,10 +171,10 @@ class Sockets:
         """Give the id back."""
         socket.release()
         socket.state = SocketState.INITIAL
-        if self._used.get(socket.id) is socket:
+        if self.holder(socket.id, secure=socket.secure) is socket:
             self._counts.add(socket)
-            del self._used[socket.id]
-            self.last_transparent = None if self.last_transparent == socket.id else self.last_transparent
+            del self._used[self._place(socket.id, socket.secure)]
+            self.last_transparent = None if self.last_transparent is socket else self.last_transparent
 
     def reset(self) -> None:
         """Drop everything, silently."""
@@ -224,7 +240,7 @@ class Sockets:
         for socket in self.every():
             if socket.close_until is not None and (socket.gone() or now >= socket.close_until):
                 self.free(socket)
-                self._owner.notify(Closed(socket.id))
+                self._owner.notify(socket.closed())
 
     def deadline(self, now: float) -> float | None:
         """The network does not tell when the peer has confirmed; it must be asked."""
@@ -246,16 +262,30 @@ class Sockets:
         told = socket.queued or (socket.announced and socket.access is Access.BUFFER)
         if len(socket.inbox) and not told and socket.access is not Access.TRANSPARENT:
             socket.queued = True
-            self._owner.notify(Received(socket.id))
+            self._owner.notify(socket.received())
 
     def report_end(self, socket: Socket, *, silent: bool = False) -> None:
         """Say once, unless silent, that the peer has closed.  The id is free again if so configured and all is read."""
         if not socket.end_told:
             socket.end_told = True
             if not silent:
-                self._owner.notify(Closed(socket.id))
-        if self._owner.setting(PassiveClosed).closed and not len(socket.inbox):
+                self._owner.notify(socket.closed())
+        if self._owner.setting(PassiveClosed).closed and not socket.secure and not len(socket.inbox):
             self.free(socket)
+
+    def deliver(self, socket: Socket, room: Callable[[], bool], say: Callable[[Reply], None]) -> bool:
+        """Push what a socket has received, or announce it.  False: the line has no room for all of it."""
+        if socket.access is Access.PUSH:
+            limit = socket.packet if socket.secure else self._owner.holds(socket.packet)
+            while len(socket.inbox):
+                if not room():
+                    return False
+                say(socket.received(socket.take(limit)))
+        elif len(socket.inbox):
+            socket.announced = True
+            say(socket.received())
+        socket.queued = False
+        return True
 
     def stats(self) -> dict[str, int]:
         """High-water marks and losses of all sockets that were."""

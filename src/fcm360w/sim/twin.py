@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Literal, Self, TypeVar
 
@@ -24,6 +25,7 @@ from fcm360w.sim.routes import Place, RoutedNetwork
 from fcm360w.sim.runner import Loop, Runner
 from fcm360w.sim.store import FileStore
 from fcm360w.sim.uart import PayloadStamps, Uart
+from fcm360w.sim.volume import FolderVolume
 
 __all__ = ["FLOWS", "Flow", "Twin", "find", "serve"]
 
@@ -49,11 +51,12 @@ class Machine:
 
     def __init__(self, twin: Twin) -> None:
         store = FileStore(twin.fs) if twin.fs is not None else None
+        volume = FolderVolume(str(Path(twin.fs, "files"))) if twin.fs is not None else None
         self.loop = Loop()
         try:
             self.network = KernelNetwork(self.loop.selector, self.loop.post, twin.address)
             network = RoutedNetwork(self.network, twin.routes) if twin.routes else self.network
-            self.module = Module(network, twin.dialect, twin.aps, twin.baud or FASTEST, store, twin.seed)
+            self.module = Module(network, twin.dialect, twin.aps, twin.baud or FASTEST, store, twin.seed, volume)
         except BaseException:
             self.loop.close()
             raise
@@ -158,7 +161,7 @@ class Twin:
     `bind`: what is opened at 7000 is reached at 127.0.0.1:7000.  `routes` maps places (host, port) to others: whatever
     the module means to send to the first goes to the second, and it is not told.
 
-    `fs` is a folder that keeps what the module saves, so that the next twin starts with it; a saved rate goes before
+    `fs` is a folder that keeps what the module saves, and its files, so that the next twin starts with it; a saved rate goes before
     `baud` unless the line is unpaced.  With a `seed` signals vary, for each seed in a way of its own.  `flow` "none":
     a module that is busy loses what does not fit its input; on an unpaced line nothing is ever lost.
     """

@@ -75,8 +75,12 @@ def open_socket(module: Module, command: Open) -> Steps:
     if not transparent:
         module.sockets.open(command, lambda socket: _tell(module, socket))
         return None
-    socket = module.sockets.open(command, lambda _: None)
-    yield Wait(lambda: socket.state is not SocketState.OPENING, command.timeout())
+    return (yield from opening(module, module.sockets.open(command, lambda _: None), command.timeout()))
+
+
+def opening(module: Module, socket: Socket, seconds: float) -> Steps:
+    """Wait until a socket is connected, and give it the serial port.  Refused if it is not after so long."""
+    yield Wait(lambda: socket.state is not SocketState.OPENING, seconds)
     if not isinstance(socket, Client) or not socket.connected:
         module.sockets.free(socket)
         raise Refused(socket.failure or SocketCode.CONNECT_FAILED)
@@ -95,7 +99,7 @@ def _check(module: Module, command: Open) -> None:
         raise Refused(SocketCode.INVALID_PARAMETERS)
     if server and command.access_mode is Access.TRANSPARENT:
         raise Refused(SocketCode.NOT_SUPPORTED)
-    if module.sockets.find(command.connect_id):
+    if module.sockets.holder(command.connect_id):
         raise Refused(SocketCode.ID_IN_USE)
 
 
@@ -110,16 +114,30 @@ def _unreachable(module: Module, command: Open) -> SocketCode:
 
 @handles(Close)
 def close(module: Module, command: Close) -> Steps:
-    socket = module.sockets.find(command.connect_id)
+    socket = closable(module, module.sockets.holder(command.connect_id))
+    if socket and module.setting(CloseMode).close_mode:
+        socket.shut()
+        socket.close_until = module.now + command.timeout_s
+    elif socket:
+        yield from closing(module, socket, command.timeout_s)
+    return None
+
+
+def closable(module: Module, socket: Socket | None, *, secure: bool = False) -> Socket | None:
+    """What is to be closed; None if nothing is.  Refused if it is not for this command to close."""
+    if socket and socket.secure is not secure:
+        raise Refused(SocketCode.NOT_ALLOWED)
     if socket is None or socket.close_until is not None:
         if module.dialect.close_unused_error:
             raise Refused(SocketCode.CLOSED)
         return None
+    return socket
+
+
+def closing(module: Module, socket: Socket, seconds: float) -> Steps:
+    """Close, and wait until the peer has confirmed, or so long."""
     socket.shut()
-    if module.setting(CloseMode).close_mode:
-        socket.close_until = module.now + command.timeout_s
-        return None
-    yield Wait(socket.gone, command.timeout_s, every=CONFIRMED_EVERY)
+    yield Wait(socket.gone, seconds, every=CONFIRMED_EVERY)
     module.sockets.free(socket)
     return None
 
@@ -140,7 +158,7 @@ def accept(module: Module, command: Accept) -> Answer:
 
 
 def _states(module: Module, sockets: list[Socket]) -> tuple[SocketInfo, ...]:
-    return tuple(socket.info(_own_address(module)) for socket in sockets)
+    return tuple(socket.info(_own_address(module)) for socket in sockets if not socket.secure)
 
 
 @handles(ListSockets)
@@ -195,17 +213,18 @@ def _send(module: Module, number: int, count: int | None) -> Steps:
         raise Refused(SocketCode.INVALID_PARAMETERS)  # to whom?
     module.sockets.client(number)
     data = yield from _typed(module, count)
-    return _sent(module.sockets.client(number).send(data, module.dialect.send_buffer))
+    return sending(module.sockets.client(number).send(data, module.dialect.send_buffer))
 
 
 @handles(SendTo)
 def send_to(module: Module, command: SendTo) -> Steps:
     module.sockets.service(command.connect_id)
     data = yield from _typed(module, len(command.data))
-    return _sent(module.sockets.service(command.connect_id).send(data, command.remote_ip, command.remote_port))
+    return sending(module.sockets.service(command.connect_id).send(data, command.remote_ip, command.remote_port))
 
 
-def _sent(taken: bool) -> Ending:
+def sending(taken: bool) -> Ending:
+    """The final result of a send."""
     return "SEND OK" if taken else "SEND FAIL"
 
 
@@ -213,9 +232,14 @@ def _typed(module: Module, count: int | None) -> Generator[Step, Any, bytes]:
     """What the host enters after the prompt, as it goes to the network."""
     hexed = module.setting(DataFormat).send_data_format is Format.HEX
     width = 2 if hexed and module.dialect.hex_send_bytes else 1
-    patience = float(module.setting(SendTimeout).timeout)
-    typed: bytes = yield Prompt(None if count is None else count * width, MAX_SEND * width, patience)
+    typed = yield from entry(module, None if count is None else count * width, MAX_SEND * width)
     return _decoded(typed) if hexed else typed
+
+
+def entry(module: Module, count: int | None, limit: int) -> Generator[Step, Any, bytes]:
+    """What the host enters after the prompt."""
+    typed: bytes = yield Prompt(count, limit, float(module.setting(SendTimeout).timeout))
+    return typed
 
 
 def _decoded(digits: bytes) -> bytes:
@@ -248,16 +272,22 @@ def get_receive_count(module: Module, command: GetReceiveCount) -> Answer:
 
 @handles(SwitchMode)
 def switch_mode(module: Module, command: SwitchMode) -> Answer:
-    socket = module.sockets.get(command.connect_id)
+    number, secure = command.connect_id, _is_secure(module, command.connect_id)
+    socket = module.sockets.get(number, secure=secure)
     if command.access_mode is Access.TRANSPARENT:
         if not isinstance(socket, Client):
             raise Refused(SocketCode.NOT_SUPPORTED)
-        return Connect(module.sockets.client(command.connect_id))
+        return Connect(module.sockets.client(number, secure=secure))
     if socket.state is SocketState.OPENING:
         raise Refused(SocketCode.BUSY)
     socket.access = command.access_mode
     socket.announced = False
     return ()
+
+
+def _is_secure(module: Module, number: int) -> bool:
+    """The one command that is for sockets of both sorts (T33); where both have this id, it is for TCP and UDP."""
+    return not module.sockets.find(number) and module.sockets.find(number, secure=True) is not None
 
 
 @handles(Resume)
@@ -268,7 +298,7 @@ def resume(module: Module, command: Resume) -> Answer:
 
 def _resumable(module: Module) -> Client | None:
     """The last transparent socket, else the lowest connected one."""
-    last = module.sockets.find(-1 if module.sockets.last_transparent is None else module.sockets.last_transparent)
+    last = module.sockets.last_transparent
     candidates = [*([last] if last else []), *module.sockets.every()]
     return next((socket for socket in candidates if isinstance(socket, Client) and socket.connected), None)
 
