@@ -83,8 +83,9 @@ def test_m13_m16_only_open_clients_are_listed() -> None:
     assert desk.at(b'+QMTCONN=0,"me"') == OK
     assert desk.at(b"+QMTCONN?") == line(b"+QMTCONN: 0,2") + OK
     desk.world.network.cut("10.0.0.9")
-    assert desk.at(b"+QMTCLOSE=0") == OK
-    assert desk.at(b"+QMTCONN?", 0.1) == line(b"+QMTCONN: 0,2") + line(b"+QMTCONN: 0,4") + OK or True
+    assert desk.at(b"+QMTCLOSE=0") == OK + line(b"+QMTCONN: 0,2")
+    assert desk.at(b"+QMTCONN?") == line(b"+QMTCONN: 0,4") + OK
+    assert desk.wait(5.0) == line(b"+QMTCLOSE: 0,0")  # nobody confirms the end
 
 
 @pytest.mark.parametrize(
@@ -93,10 +94,12 @@ def test_m13_m16_only_open_clients_are_listed() -> None:
 def test_m12_what_opening_may_end_in(host: bytes, code: int) -> None:
     desk = Desk()
     desk.world.network.cut("10.0.0.8")
-    assert desk.at(b'+QMTOPEN=0,"%b",99' % host, 119.0 if code == -1 else MOMENT) == OK + (
-        b"" if code == -1 else line(b"+QMTOPEN: 0,%d" % code)
-    )
-    assert desk.wait(3.0) == (line(b"+QMTOPEN: 0,-1") if code == -1 else b"")
+    said = desk.at(b'+QMTOPEN=0,"%b",99' % host)
+    if code == -1:
+        said += desk.wait(119.0)
+        assert said == OK
+        said += desk.wait(1.0)
+    assert said == OK + line(b"+QMTOPEN: 0,%d" % code)
     desk.opened()
 
 
@@ -157,7 +160,7 @@ def test_w45_options_of_a_fresh_client_and_of_another() -> None:
     assert desk.at(b'+QMTCFG="timeout",0') == line(b'+QMTCFG: "timeout",7,2,1') + OK
     assert desk.at(b'+QMTCFG="timeout",1') == line(b'+QMTCFG: "timeout",5,3,0') + OK
     assert desk.at(b'+QMTCFG="ssl",0') == line(b'+QMTCFG: "ssl",1,3') + OK
-    assert desk.at(b'+QMTCFG="ssl",0,1') in (OK, ERROR)
+    assert desk.at(b'+QMTCFG="ssl",2,1') == ERROR
     assert desk.at(b'+QMTCFG="nothing",0') == ERROR
 
 
@@ -191,7 +194,7 @@ def test_m35_pings_and_what_becomes_without_an_answer() -> None:
     assert desk.wait(35.0) == b""
     assert desk.broker.kinds()[1:] == [broker.PINGREQ] * 3
     desk.broker.deaf = {broker.PINGREQ}
-    assert desk.wait(6.9) == b""
+    assert desk.wait(6.0) == b""
     assert desk.wait(1.0) == line(b"+QMTSTAT: 0,2")
     assert desk.at(b"+QMTCONN?") == OK
 
@@ -298,7 +301,7 @@ def test_the_second_half_of_qos_2_is_repeated_too() -> None:
     desk.broker.deaf = {broker.PUBREL}
     assert desk.publish(b'7,2,0,"t"', seconds=2.2) == OK + line(b"+QMTPUB: 0,7,1,1")
     desk.broker.deaf = set()
-    assert desk.wait(2.0) == line(b"+QMTPUB: 0,7,0")
+    assert desk.wait(2.0) == line(b"+QMTPUB: 0,7,1,2") + line(b"+QMTPUB: 0,7,0")
     assert desk.broker.kinds()[1:] == [broker.PUBLISH, *[broker.PUBREL] * 3]
     assert len(desk.broker.posts) == 1
 
@@ -355,11 +358,12 @@ def test_hexadecimal_counted_otherwise() -> None:
 
 def test_messages_at_qos_2_come_once() -> None:
     desk = Desk().connected()
+    desk.broker.deaf = {broker.PUBREC}
     said = broker.message(b"t", b"x", 2, 9)
     again = broker.message(b"t", b"x", 2, 9, dup=True)
     desk.broker.peers[0].send(said + again)
     assert desk.wait() == line(b'+QMTRECV: 0,9,"t",1,"x"')
-    assert desk.broker.kinds()[1:] == [broker.PUBREC, broker.PUBREC, broker.PUBREL][:2]
+    assert desk.broker.kinds()[1:] == [broker.PUBREC, broker.PUBREC]
     desk.broker.peers[0].send(broker.packet(broker.PUBREL, broker.word(9), 2) + said)
     assert desk.wait() == line(b'+QMTRECV: 0,9,"t",1,"x"')
     assert desk.broker.kinds()[3:] == [broker.PUBCOMP, broker.PUBREC]
@@ -400,7 +404,7 @@ def test_a_slow_host_holds_the_server_and_loses_nothing() -> None:
         desk.broker.send(b"t", b"%03d" % number + bytes(500))
     assert desk.wait(10.0) == b""
     assert len(desk.world.twin.waiting) == HELD
-    said = desk.say(b"hello", 60.0)
+    said = desk.say(b"hello") + b"".join(desk.wait() for _ in range(100))
     assert said.startswith(OK)
     assert said.count(b"+QMTRECV: ") == 500
     assert said.index(b'"499') > said.index(b'"498')
