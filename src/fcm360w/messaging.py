@@ -93,6 +93,11 @@ class Client:
         self._failed: list[Exception] = []
         self._last_id = 0
 
+    @property
+    def pending(self) -> bool:
+        """Whether something that came waits for its taker."""
+        return bool(self._inbox)
+
     # ---- what the module says
 
     def take(self, event: Event) -> bool:
@@ -367,4 +372,3 @@ class Client:
             raise
         finally:
             self._reading = False
-
