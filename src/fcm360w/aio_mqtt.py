@@ -120,8 +120,8 @@ class AsyncMqttClient:
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         """As MqttClient.__iter__."""
-        while self._client.connected or self._client.pending or self._client.lost:
-            yield await self.recv()
+        while (message := await self._module.drive(self._client.next())) is not None:
+            yield message
 
     async def reconnect(self) -> None:
         """As MqttClient.reconnect."""

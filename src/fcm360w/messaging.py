@@ -15,7 +15,7 @@ from fcm360w.commands.codes import describe
 from fcm360w.commands.mqtt import Lost, Published, ReadStored, Received
 from fcm360w.commands.mqttcfg import Qos
 from fcm360w.commands.system import Booted, Switch
-from fcm360w.errors import CommandError, CommandTimeout, Overrun, SessionLost, UsageError
+from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, Overrun, SessionLost, UsageError
 from fcm360w.events import Event
 from fcm360w.flows.mqtt import (
     TOPICS,
@@ -60,11 +60,12 @@ class Gap(NamedTuple):
 
 
 class Sending:
-    """A message on its way.  `due`: when there is nothing more to hope for."""
+    """A message on its way.  `due`: when there is nothing more to hope for; `awaited`: whoever sent it stays."""
 
-    def __init__(self, command: Submit, due: float) -> None:
+    def __init__(self, command: Submit, due: float, awaited: bool) -> None:
         self.command = command
         self.due = due
+        self.awaited = awaited
         self.again = 0
         self.outcome: Published | None = None
 
@@ -92,11 +93,6 @@ class Client:
         self._sending: list[Sending] = []
         self._failed: list[Exception] = []
         self._last_id = 0
-
-    @property
-    def pending(self) -> bool:
-        """Whether something that came waits for its taker."""
-        return bool(self._inbox)
 
     # ---- what the module says
 
@@ -178,9 +174,10 @@ class Client:
         try:
             yield from perform(self.link, flow)
         except BaseException:
+            self.connected = False
             self._detach()
             raise
-        self.connected, self.closed, self.lost = self.lost is None, False, self.lost
+        self.closed = False
         self.check()
 
     def _claim(self, client: int) -> None:
@@ -267,23 +264,28 @@ class Client:
         """
         command = self._submission(topic, payload, quality(qos), retain)
         self.check()
-        while len(self._sending) >= WINDOW:
+        while sum(not each.outcome for each in self._sending) >= WINDOW:
             yield from self._progress()
-        sending = Sending(command, 0.0)
         if qos:
-            sending.command = command = command.replace(msg_id=self._next_id())
-        sending.due = self.link.now + self.options.patience + command.timeout()
+            command = command.replace(msg_id=self._next_id())
+        sending = Sending(command, self.link.now + self.options.patience + command.timeout(), wait)
         self._sending.append(sending)
         try:
-            yield from perform(self.link, command)
-        except BaseException:
+            yield from self._deliver(sending)
+        except FCM360WError:
             self._forget(sending)
             raise
-        sending.due = self.link.now + self.options.patience
-        while wait and sending in self._sending and not sending.outcome:
-            yield from self._progress(sending)
+        finally:
+            sending.awaited = False
         if wait:
             self._finish(sending)
+
+    def _deliver(self, sending: Sending) -> Turns[None]:
+        """Give a message to the module and, if it is awaited, wait for word of it.  Interrupted, it goes on."""
+        yield from perform(self.link, sending.command)
+        sending.due = self.link.now + self.options.patience
+        while sending.awaited and not sending.outcome and self.link.now < sending.due:
+            yield from self._progress()
 
     def _submission(self, topic: str, payload: bytes, qos: Qos, retain: bool) -> Submit:
         """UsageError, before anything is sent, for what the module would not take."""
@@ -302,23 +304,18 @@ class Client:
         if sending in self._sending:
             self._sending.remove(sending)
 
-    def _progress(self, mine: Sending | None = None) -> Turns[None]:
-        """Wait for news of messages on their way, and settle those that nobody else waits for."""
+    def _progress(self) -> Turns[None]:
+        """Wait for news of messages on their way, and settle those that nobody waits for."""
         self.check()
-        due = min((each.due for each in self._sending if not each.outcome), default=None)
-        if due is None or self.link.now < due:
-            yield Turn(deadline=due)
-        self._settle(mine)
-
-    def _settle(self, mine: Sending | None) -> None:
-        for each in [each for each in self._sending if each is not mine]:
+        if not any(each.outcome and not each.awaited for each in self._sending):
+            times = (each.due for each in self._sending if not each.outcome and each.due > self.link.now)
+            yield Turn(deadline=min(times, default=None))
+        for each in [each for each in self._sending if not each.awaited]:
             if each.outcome or self.link.now >= each.due:
                 try:
                     self._finish(each)
                 except (CommandError, CommandTimeout) as error:
                     self._failed = [*self._failed[-WINDOW:], error]
-        if mine and not mine.outcome and self.link.now >= mine.due:
-            self._finish(mine)
 
     def _finish(self, sending: Sending) -> None:
         """Raise what became of it, unless it has arrived."""
@@ -334,7 +331,7 @@ class Client:
 
     def flush(self) -> Turns[None]:
         """Wait until the server has all that was sent; raise the first failure of those that nobody waited for."""
-        while self._sending:
+        while not all(each.awaited for each in self._sending):
             yield from self._progress()
         if self._failed:
             failed, self._failed = self._failed, []
@@ -358,6 +355,15 @@ class Client:
             raise Overrun(f"{item.messages} messages, {item.size} bytes, are missing here: nobody took them in time")
         self._waiting, self._size = self._waiting - 1, self._size - len(item.payload)
         return item
+
+    def next(self) -> Turns[Message | None]:
+        """As receive; None once the client was closed, and nothing is left."""
+        try:
+            return (yield from self.receive(None))
+        except UsageError:
+            if self.closed:
+                return None
+            raise
 
     def _fetch(self) -> Steps[None]:
         """Take what the module has stored.  A message that comes meanwhile is told of again."""

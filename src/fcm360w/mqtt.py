@@ -171,8 +171,8 @@ class MqttClient:
 
     def __iter__(self) -> Iterator[Message]:
         """Messages as they come, until the client is closed.  Overrun and SessionLost as `recv`."""
-        while self._client.connected or self._client.pending or self._client.lost:
-            yield self.recv()
+        while (message := self._module.drive(self._client.next())) is not None:
+            yield message
 
     def reconnect(self) -> None:
         """Connect anew, after a loss or not, and subscribe again unless the server has kept the session."""
