@@ -21,6 +21,7 @@ from fcm360w.errors import (
     ProtocolError,
     Restarted,
     SendTimeout,
+    SessionLost,
     SocketLost,
     TransportError,
     TransportLost,
@@ -31,13 +32,17 @@ from fcm360w.steps import EscapePolicy, Until
 
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule, open_async
+    from fcm360w.aio_mqtt import AsyncMqttClient
     from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
     from fcm360w.aio_streams import AsyncStream
     from fcm360w.datagrams import Datagram
+    from fcm360w.flows.mqtt import LastWill
     from fcm360w.flows.recover import Recovery, Rung
     from fcm360w.flows.wifi import WifiStatus
     from fcm360w.inbox import Chunk
+    from fcm360w.messaging import Message
     from fcm360w.module import Module, open
+    from fcm360w.mqtt import MqttClient
     from fcm360w.sockets import Listener, UdpService, UdpSocket
     from fcm360w.stats import Stats
     from fcm360w.streams import Stream
@@ -47,6 +52,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncListener",
     "AsyncModule",
+    "AsyncMqttClient",
     "AsyncStream",
     "AsyncUdpService",
     "AsyncUdpSocket",
@@ -57,8 +63,11 @@ __all__ = [
     "EscapePolicy",
     "FCM360WError",
     "GivenUp",
+    "LastWill",
     "Listener",
+    "Message",
     "Module",
+    "MqttClient",
     "NoAnswer",
     "Overrun",
     "PeerClosed",
@@ -67,6 +76,7 @@ __all__ = [
     "Restarted",
     "Rung",
     "SendTimeout",
+    "SessionLost",
     "SocketLost",
     "Stats",
     "Stream",
@@ -85,13 +95,17 @@ __all__ = [
 _WHERE = {
     "AsyncListener": "aio_sockets",
     "AsyncModule": "aio",
+    "AsyncMqttClient": "aio_mqtt",
     "AsyncStream": "aio_streams",
     "AsyncUdpService": "aio_sockets",
     "AsyncUdpSocket": "aio_sockets",
     "Chunk": "inbox",
     "Datagram": "datagrams",
+    "LastWill": "flows.mqtt",
     "Listener": "sockets",
+    "Message": "messaging",
     "Module": "module",
+    "MqttClient": "mqtt",
     "Recovery": "flows.recover",
     "Rung": "flows.recover",
     "Stats": "stats",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -29,7 +29,7 @@ from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
-    pass
+    from fcm360w.aio_mqtt import AsyncMqtt
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -106,6 +106,13 @@ class AsyncModule:
     @property
     def url(self) -> str:
         return self._port.url
+
+    @cached_property
+    def mqtt(self) -> AsyncMqtt:
+        """As Module.mqtt."""
+        from fcm360w.aio_mqtt import AsyncMqtt
+
+        return AsyncMqtt(self, self._link)
 
     @property
     def baud(self) -> int | None:

@@ -6,9 +6,9 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from fcm360w.attached import attach
 from fcm360w.channel import ACCESS, Channel, Mode
@@ -26,6 +26,9 @@ from fcm360w.streams import CLOSE_WAIT, Stream
 from fcm360w.threads import Waiters, Waiting, writable
 from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, recovered, wait, woken
 from fcm360w.wire import Command, Flow, Reply
+
+if TYPE_CHECKING:
+    from fcm360w.mqtt import Mqtt
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -145,6 +148,13 @@ class Module:
     @property
     def url(self) -> str:
         return self._port.url
+
+    @cached_property
+    def mqtt(self) -> Mqtt:
+        """MQTT (manual 2.5)."""
+        from fcm360w.mqtt import Mqtt
+
+        return Mqtt(self, self._link)
 
     @property
     def baud(self) -> int | None:
