@@ -20,6 +20,8 @@ SUMMARIES = {
     "send": "Send a file through the module to a TCP server.",
     "recv": "Receive a file through the module from a TCP server.",
     "wifi": "Look for hotspots, join one, open one.",
+    "files": "List the module's files, put some there, get them back.",
+    "ota": "Let the module fetch new firmware and install it.",
     "info": "Tell what the module says of itself.",
     "ports": "List serial ports and the kinds of URL.",
 }
