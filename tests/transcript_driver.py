@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fcm360w.channel import Channel, Mode, Report
-from fcm360w.commands import codes, files, system, tcp, tls, wifi
+from fcm360w.commands import codes, files, mqtt, mqttcfg, system, tcp, tls, wifi
 from fcm360w.errors import CommandError, FCM360WError
 from fcm360w.events import Unparsed
 from fcm360w.flows import files as storage
@@ -221,6 +221,8 @@ def _public(*modules: types.ModuleType) -> dict[str, Any]:
 
 
 NAMES: dict[str, Any] = _public(codes, system, wifi, tcp, files) | {
+    "mqtt": mqtt,
+    "mqttcfg": mqttcfg,
     "tls": tls,
     "Ask": Ask,
     "Get": Get,

@@ -147,9 +147,13 @@ class Client:
         login = self._login(command)
         if login.clean:
             self._seen.clear()
-        timeout = self._module.setting(Timeout, self.number)
         self.state = ClientState.CONNECTING
-        self._link.login(login, Patience(timeout.pkt_timeout, timeout.retry_times), self._module.now)
+        self._link.patience = self._patience()
+        self._link.login(login, self._module.now)
+
+    def _patience(self) -> Patience:
+        timeout = self._module.setting(Timeout, self.number)
+        return Patience(timeout.pkt_timeout, timeout.retry_times)
 
     def _login(self, command: Connect) -> codec.Login:
         setting, number = self._module.setting, self.number
@@ -235,6 +239,7 @@ class Client:
             raise Refused(SocketCode.BUSY)
         if packet_id is not None and (packet_id == 0 or link.in_flight(packet_id)):
             raise Refused(SocketCode.INVALID_PARAMETERS)
+        link.patience = self._patience()
         return link
 
     def publish(self, packet_id: int, qos: Qos, retain: bool, topic: str, payload: bytes) -> None:
@@ -315,6 +320,7 @@ class Client:
         if self._attempt and now >= self._until:
             self._give_up(MqttOpenCode.FAILED)
         if self._link:
+            self._link.patience = self._patience()
             self._link.tick(now)
 
     def lose(self) -> None:

@@ -64,8 +64,9 @@ class Session:
     """From the network connection to its end.
 
     `accepted` is told of the CONNACK, `arrived` of each message, and `lost` of the end, after which the session does
-    nothing more.  While `held()` nothing is read: the host has no room, and the server has to wait.  `seen` has the ids
-    of messages at QoS 2 that the server has not released yet; it may outlive the session.
+    nothing more.  `patience` may change at any time.  While `held()` nothing is read: the host has no room, and the
+    server has to wait.  `seen` has the ids of messages at QoS 2 that the server has not released yet; it may outlive
+    the session.
     """
 
     def __init__(
@@ -80,13 +81,13 @@ class Session:
     ) -> None:
         self.connected = False
         self.exchanges: list[Exchange] = []
+        self.patience = Patience(0.0, 0)
         self._link: Connection | None = link
         self._accepted = accepted
         self._arrived = arrived
         self._lost = lost
         self._held = held
         self._seen = seen
-        self._patience = Patience(0.0, 0)
         self._keepalive = 0
         self._packets: Iterator[Packet] = iter(())
         self._decoder = Decoder()
@@ -98,15 +99,15 @@ class Session:
 
     # ---- what the host wants
 
-    def login(self, login: Login, patience: Patience, now: float) -> None:
+    def login(self, login: Login, now: float) -> None:
         """Send CONNECT."""
-        self._patience, self._keepalive = patience, login.keepalive
-        self._login_until = now + patience.seconds
+        self._keepalive = login.keepalive
+        self._login_until = now + self.patience.seconds
         self._say(connect(login), now)
 
     def start(self, exchange: Exchange, now: float) -> None:
         """Send a packet of the host's."""
-        exchange.due = now + self._patience.seconds
+        exchange.due = now + self.patience.seconds
         self.exchanges.append(exchange)
         self._say(exchange.packet, now, exchange)
 
@@ -196,7 +197,7 @@ class Session:
         elif self._link:
             self._hurry(now)
         if self._link and (due := self._ping_due()) is not None and now >= due:
-            self._pong_until = now + self._patience.seconds
+            self._pong_until = now + self.patience.seconds
             self._say(PINGREQ, now)
 
     def _hurry(self, now: float) -> None:
@@ -207,13 +208,13 @@ class Session:
         elif self._pong_until is not None and now >= self._pong_until:
             self.drop(MqttLossCode.PING_FAILED)
         for exchange in [exchange for exchange in self.exchanges if now >= exchange.due]:
-            if exchange.repeated >= self._patience.repeats:
+            if exchange.repeated >= self.patience.repeats:
                 self.drop(MqttLossCode.SENDING_FAILED)
                 return
             self._repeat(exchange, now)
 
     def _repeat(self, exchange: Exchange, now: float) -> None:
-        exchange.due = now + self._patience.seconds
+        exchange.due = now + self.patience.seconds
         exchange.repeated += 1
         if exchange.sent:
             exchange.sent = False
@@ -286,7 +287,7 @@ class Session:
         release = acknowledge(Kind.PUBREL, answer.packet_id)
         exchange = self._waiting_for(answer)
         if exchange:
-            exchange.due = self._now + self._patience.seconds
+            exchange.due = self._now + self.patience.seconds
             exchange.awaits, exchange.again, exchange.sent = Kind.PUBCOMP, release, False
         self._say(release, self._now, exchange)
 
