@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -145,3 +147,36 @@ async def _first(client: fcm360w.AsyncMqttClient, count: int):  # type: ignore[n
         count -= 1
         if not count:
             return
+
+
+# ---- the command line
+
+
+def fcm360w_mqtt(server: Mosquitto, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    where = ["-p", "sim://", "--ssid", "hall", "--host", "127.0.0.1", "--server-port", str(server.port)]
+    command = [sys.executable, "-m", "fcm360w", "mqtt", words[0], *where, *words[1:]]
+    environment = os.environ | {"FCM360W_PASSWORD": "open sesame"}
+    return subprocess.run(command, input=stdin, capture_output=True, timeout=60, env=environment)
+
+
+def test_the_command_line_publishes_and_receives(server: Mosquitto) -> None:
+    done = fcm360w_mqtt(server, "pub", "-t", "lab/t", "-r", "-q", "1", "--json", "21.5")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"topic": "lab/t", "published": 1})
+    assert fcm360w_mqtt(server, "pub", "-t", "lab/u", "-r", stdin=b'"a"\r\n').returncode == 0
+    done = fcm360w_mqtt(server, "sub", "-t", "lab/#", "-n", "2", "--json", "--timeout", "20")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0
+    assert sorted((each["topic"], bytes.fromhex(each["hex"])) for each in told) == [
+        ("lab/t", b"21.5"),
+        ("lab/u", b'"a"\r\n'),
+    ]
+    done = fcm360w_mqtt(server, "sub", "-t", "nothing", "-n", "1", "--timeout", "0.1")
+    assert done.returncode == 4
+
+
+def test_the_command_line_tells_what_is_wrong(server: Mosquitto) -> None:
+    assert fcm360w_mqtt(server, "pub", "-t", "t", "--keep", "x").returncode == 2
+    assert fcm360w_mqtt(server, "pub", "-t", "t", "--lines", "x").returncode == 2
+    assert fcm360w_mqtt(server, "pub", "-t", "t", stdin=b"").returncode == 2
+    server.kill()
+    assert fcm360w_mqtt(server, "pub", "-t", "t", "x").returncode == 1
