@@ -46,9 +46,7 @@ def server_options(command: F) -> F:
         click.option("--ssid", help="Join this hotspot first.  Without it the module must be joined."),
         click.option("--keep", "kept", is_flag=True, help="Have the server keep the session; needs a --client-id."),
         click.option("--keepalive", type=click.IntRange(0, 3600), default=120, show_default=True, metavar="SECONDS"),
-        click.option(
-            "--user-password", envvar="FCM360W_MQTT_PASSWORD", show_envvar=True, help="Password at the server."
-        ),
+        click.option("--user-password", envvar="FCM360W_MQTT_PASSWORD", show_envvar=True, help="Its password."),
         click.option("--username", help="Name at the server."),
         click.option("--client-id", default="", help="What the server knows the client by."),
         click.option("--server-port", type=click.IntRange(1, 65535), metavar="PORT", help="Instead of 1883."),
@@ -108,13 +106,13 @@ def pub(
     retain: bool,
     lines: bool,
     as_json: bool,
-    **more: Any,
+    **who: Any,
 ) -> None:
     """Publish PAYLOAD, or all of stdin, as one message of at most 2048 bytes.
 
     Exit code 1 if the server refuses the client, or a message could not be sent.
     """
-    server = _server(url, kept, more)
+    server = _server(url, kept, who)
     if lines and payload is not None:
         raise click.UsageError("--lines takes the messages from stdin: leave PAYLOAD out")
     with connected(server) as client:
@@ -156,10 +154,10 @@ def sub(
     count: int | None,
     timeout: float | None,
     as_json: bool,
-    **more: Any,
+    **who: Any,
 ) -> None:
     """Print messages as they come: topic and payload, one a line; with --json one object a line."""
-    server = _server(url, kept, more)
+    server = _server(url, kept, who)
     with connected(server) as client:
         client.subscribe(list(topics), qos)
         printed = 0
