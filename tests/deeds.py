@@ -10,14 +10,15 @@ from hypothesis import settings
 from fcm360w import sockets, streams
 from fcm360w.channel import Mode
 from fcm360w.module import Module
-from fcm360w.sim import World
+from fcm360w.sim import World, firmware_image
 from fcm360w.sim.pipes import MemoryPeer
 
 HERE, PORT, OWN_PORT = "10.0.0.9", 8009, 7000
 MODES: tuple[Mode, ...] = ("transparent", "push", "buffer")
 SAID = bytes(range(256)) * 6
 HOTSPOT = "hall", "open sesame"
-FIRMWARE = b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nfirm"
+IMAGE = firmware_image("FCM360WAAR09A09", b"firm")
+FIRMWARE = b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(IMAGE) + IMAGE
 
 USUAL, OPENING = 30.0, 152.0  # seconds
 

@@ -218,6 +218,15 @@ class Bench:
         self.tick()
         return self.network.connections[-1]
 
+    def secure(self, number: int = 4, access: int = 0, context: int = 0) -> MemoryConnection:
+        """Open a TLS connection that is not secured, so that its peer is the test as well."""
+        self.module.dialler.dial = (  # type: ignore[method-assign]
+            lambda host, port, context, done: self.network.connect(host, port, 0, done)
+        )
+        self.host(b'AT+QSSLOPEN=%d,%d,"10.0.0.9",8010,%d\r' % (context, number, access))
+        self.tick()
+        return self.network.connections[-1]
+
     def udp(self, number: int = 3, access: int = 0) -> MemoryDatagrams:
         """Open a UDP client at port 4000 of the module."""
         self.host(b'AT+QIOPEN=%d,"UDP","10.0.0.9",5000,4000,%d\r' % (number, access))

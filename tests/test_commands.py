@@ -178,7 +178,8 @@ ANNOUNCING = [row for row in REPLIES if (field := row.payload_field()) and field
 
 
 def prefix_of(row: type[Reply]) -> str:
-    return f'{row.at}: "{row.key}",' if row.key else f"{row.at}: "
+    colon = ":" if row.at.startswith("+") else ""
+    return f'{row.at}{colon} "{row.key}",' if row.key else f"{row.at}{colon} "
 
 
 def test_some_lines_announce_a_payload() -> None:

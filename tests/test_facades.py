@@ -22,6 +22,7 @@ from fcm360w.aio import AsyncModule
 from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
 from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, AsyncUdpSocket
 from fcm360w.aio_streams import AsyncStream
+from fcm360w.aio_tls import AsyncTls
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import (
     CommandError,
@@ -41,6 +42,7 @@ from fcm360w.sockets import Listener, UdpEnd, UdpService, UdpSocket
 from fcm360w.states import State
 from fcm360w.steps import Pause, Until, Within
 from fcm360w.streams import Stream, StreamIO, writable_bytes
+from fcm360w.tls import Tls
 from scripted import CONNECT, ERROR, NO_CARRIER, OK, PROMPT, answer, line
 from wired import HASTY, PATIENCE, QUICK, Peer, Worker, expect_close, expect_open, pair, wired
 
@@ -93,7 +95,7 @@ def test_run(descriptor: bool) -> None:
 
 def test_wake() -> None:
     async def scene(module: AsyncModule, peer: Peer) -> None:
-        for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE"):
+        for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE", "AT+QSSLSTATE"):
             peer.on(text, OK)
         peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"))
         peer.on("AT+QSETBAND?", answer("+QSETBAND: 115200"))
@@ -1078,6 +1080,7 @@ PAIRS: list[tuple[Any, Any]] = [
     (Tcp, AsyncTcp),
     (Udp, AsyncUdp),
     (System, AsyncSystem),
+    (Tls, AsyncTls),
     (Listener, AsyncListener),
     (UdpEnd, AsyncUdpEnd),
     (UdpSocket, AsyncUdpSocket),
@@ -1132,7 +1135,7 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
     }
     quick = set(public(both)) - waits
     values = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "peer"}
-    values |= {"dropped", "full", "over", "waiting"}
+    values |= {"dropped", "full", "over", "waiting", "tls"}
     assert quick <= values | {"adopt", "forget", "set_hex_units", "settimeout", "stats", "stream_over", "suspended"}
 
 

@@ -17,7 +17,7 @@ import fcm360w
 import spoken
 from fcm360w import AsyncModule, EscapePolicy, Module
 from fcm360w.commands import tcp
-from fcm360w.commands.system import Booted, UpgradeChange, UpgradeEvent
+from fcm360w.commands.system import Booted, UpgradeEvent
 from fcm360w.commands.wifi import ApChange, ApEvent, Mode, Security, StationEvent
 from fcm360w.errors import (
     CommandError,
@@ -27,7 +27,7 @@ from fcm360w.errors import (
     SocketLost,
     UsageError,
 )
-from fcm360w.sim import AccessPoint, Twin, World
+from fcm360w.sim import AccessPoint, Twin, World, firmware_image
 from fcm360w.sim.dialect import FC41D, Dialect
 from fcm360w.stats import Mark
 from peers import Peer
@@ -511,14 +511,16 @@ def test_a_port_that_cannot_change_its_speed() -> None:
 
 
 def test_an_upgrade(module: Module, tmp_path: Any) -> None:
-    (tmp_path / "new.rbl").write_bytes(os.urandom(5000))
+    (tmp_path / "new.rbl").write_bytes(firmware_image("FCM360WAAR09A09", os.urandom(5000)))
     handler = functools.partial(QuietHandler, directory=tmp_path)
     with http.server.ThreadingHTTPServer((LOCAL, 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         host = f"http://{LOCAL}:{server.server_port}"
-        assert module.system.upgrade(f"{host}/new.rbl", 30.0).startswith("FCM360W")
-        events = [event.row.event for event in module.events() if isinstance(event.row, UpgradeEvent)]
-        assert events == [UpgradeChange.STARTED, UpgradeChange.FETCHED]
+        stages: list[str] = []
+        assert module.system.upgrade(f"{host}/new.rbl", 30.0, stages.append) == "FCM360WAAR09A09"
+        assert stages == ["downloading", "downloaded", "installing", "running"]
+        assert module.system.version() == "FCM360WAAR09A09"
+        assert not [event for event in module.events() if isinstance(event.row, UpgradeEvent)]
         module.wifi.join("hall", "open sesame")
         with pytest.raises(CommandError, match="cannot be downloaded"):
             module.system.upgrade(f"{host}/nothing.rbl", 30.0)

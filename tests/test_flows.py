@@ -46,6 +46,7 @@ def quiet(world: World, *lines: str) -> None:
     world.on("ATE0", OK)
     world.on("AT+QECHO=0", OK)
     world.on("AT+QISTATE", answer(*lines))
+    world.on("AT+QSSLSTATE", OK, always=True)
 
 
 def wake(world: World) -> start.Found:
@@ -61,7 +62,7 @@ def test_wake_of_a_module_that_answers() -> None:
     world.on("AT", OK)
     quiet(world)
     assert wake(world) == start.Found(False, ())
-    assert world.sent == b"AT\r\nAT+QVERSION\r\nATE0\r\nAT+QECHO=0\r\nAT+QISTATE\r\n"
+    assert world.sent == b"AT\r\nAT+QVERSION\r\nATE0\r\nAT+QECHO=0\r\nAT+QISTATE\r\nAT+QSSLSTATE\r\n"
     assert world.now < begin + 0.1
 
 
@@ -72,6 +73,7 @@ def test_wake_strips_the_echo() -> None:
     world.on("ATE0", b"ATE0\r" + ERROR)
     world.on("AT+QECHO=0", b"AT+QECHO=0\r" + OK)
     world.on("AT+QISTATE", OK)
+    world.on("AT+QSSLSTATE", OK)
     assert wake(world) == start.Found()
     assert not world.events()
 
@@ -85,6 +87,7 @@ def test_neither_way_to_switch_the_echo_must_succeed(first: bytes, second: bytes
     world.on("ATE0", first)
     world.on("AT+QECHO=0", second)
     world.on("AT+QISTATE", OK)
+    world.on("AT+QSSLSTATE", OK)
     wake(world)
 
 
@@ -104,6 +107,7 @@ def test_wake_of_a_module_that_cannot_list_sockets() -> None:
     world.on("ATE0", OK)
     world.on("AT+QECHO=0", OK)
     world.on("AT+QISTATE", ERROR)
+    world.on("AT+QSSLSTATE", ERROR)
     assert wake(world) == start.Found()
 
 

@@ -291,11 +291,12 @@ def test_an_upgrade_ends_with_the_new_version() -> None:
         world.on("AT")
     world.on("AT", OK)
     awake(world)
-    assert world.run(system.upgrade(URL, 300.0)) == "FCM360WAAR02A01"
-    assert [row.event for row in world.events() if isinstance(row, rows.UpgradeEvent)] == [
-        rows.UpgradeChange.STARTED,
-        rows.UpgradeChange.FETCHED,
-    ]
+    stages: list[tuple[float, str]] = []
+    begin = world.now
+    told = lambda stage: stages.append((round(world.now - begin), stage.value))  # noqa: E731
+    assert world.run(system.upgrade(URL, 300.0, told)) == "FCM360WAAR02A01"
+    assert stages == [(0, "downloading"), (60, "downloaded"), (61, "installing"), (90, "running")]
+    assert not [row for row in world.events() if isinstance(row, rows.UpgradeEvent)]
 
 
 def test_an_upgrade_by_a_url_without_quotes() -> None:

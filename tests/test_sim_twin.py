@@ -15,7 +15,7 @@ import pytest
 import fcm360w
 from conformance import HOTSPOTS, LEASE, Surroundings, converse, event
 from fcm360w.commands import system, wifi
-from fcm360w.sim import MANUAL, Twin, find_dialect
+from fcm360w.sim import MANUAL, Twin, find_dialect, firmware_image
 from fcm360w.sim.runner import Loop
 from peers import Peer
 from sim_host import OK, Host
@@ -138,7 +138,8 @@ def test_upgrade_from_a_real_server() -> None:
         assert event(module, system.UpgradeEvent).event is system.UpgradeChange.STARTED
         client = peer.next()
         assert client.wait_for(20).startswith(b"GET /fw.rbl HTTP/1.0")
-        client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + bytes(300_000))
+        firmware = firmware_image("FCM360WAAR09A09", bytes(300_000))
+        client.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(firmware) + firmware)
         assert event(module, system.UpgradeEvent).event is system.UpgradeChange.FETCHED
         assert event(module, system.UpgradeEvent).event is system.UpgradeChange.INSTALLING
         assert module.wait(system.Booted, PATIENCE)

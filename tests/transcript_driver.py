@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fcm360w.channel import Channel, Mode, Report
-from fcm360w.commands import codes, system, tcp, wifi
+from fcm360w.commands import codes, files, system, tcp, tls, wifi
 from fcm360w.errors import CommandError, FCM360WError
 from fcm360w.events import Unparsed
+from fcm360w.flows import files as storage
 from fcm360w.flows import leave, sockets, start
 from fcm360w.flows import system as modules
 from fcm360w.flows import wifi as hotspots
@@ -219,7 +220,8 @@ def _public(*modules: types.ModuleType) -> dict[str, Any]:
     return dict(found)
 
 
-NAMES: dict[str, Any] = _public(codes, system, wifi, tcp) | {
+NAMES: dict[str, Any] = _public(codes, system, wifi, tcp, files) | {
+    "tls": tls,
     "Ask": Ask,
     "Get": Get,
     "Set": Set,
@@ -228,14 +230,17 @@ NAMES: dict[str, Any] = _public(codes, system, wifi, tcp) | {
     "Say": Say,
     "Report": Report,
     "connect": sockets.connect,
+    "delete": storage.delete,
     "explained": sockets.explained,
     "leave": lambda: leave.leave(POLICY),
     "wake": lambda: start.wake(POLICY),
     "Found": start.Found,
     "fix_addresses": hotspots.fix_addresses,
     "join": hotspots.join,
+    "read_whole": storage.read_whole,
     "restart": modules.restart,
     "start_ap": hotspots.start_ap,
+    "write_whole": storage.write_whole,
 }
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+import pytest
 
 from fcm360w.sim.dialect import find_dialect
 from fcm360w.sim.hotspots import AccessPoint
 from fcm360w.sim.pipes import MemoryPeer
 from fcm360w.sim.world import World
+from secure_peer import SecurePeer, server_context
 from transcript import MOMENT, Act, Block, Host, Said, Step, decoded
 
 BAUD = 115200
@@ -18,9 +23,19 @@ HOTSPOTS = (
     AccessPoint("attic", rssi=-80, channel=11, bssid="02:00:5e:10:00:02", hidden=True),
 )
 SERVER, NAMED_SERVER, PORTS = "10.0.0.9", "logger.example", (8009, 8010)
+SECURE_PORT = 8443
 SILENT_HOST = "10.0.0.8"
 UDP_PORTS = (5000, 5001)
 Happening = tuple[re.Pattern[str], Callable[..., None]]
+
+
+@functools.cache
+def _server() -> ssl.SSLContext:
+    """Whom the module meets at the port for TLS."""
+    pytest.importorskip("cryptography", reason="platform: no cryptography")
+    import certificates
+
+    return server_context(certificates.server(NAMED_SERVER))
 
 
 class Stage:
@@ -30,13 +45,14 @@ class Stage:
         self.block = block
         self.world = self._world()
         self.port = self.world.port()
-        self.peers: list[MemoryPeer] = []
+        self.peers: list[MemoryPeer | SecurePeer] = []
         self.packets: list[list[bytes]] = []
         network = self.world.network
         self.udp = {port: network.udp(SERVER, port) for port in UDP_PORTS}
         for port in PORTS:
             network.serve(SERVER, port, self._meet)
             network.serve(NAMED_SERVER, port, self._meet)
+        network.serve(SERVER, SECURE_PORT, lambda peer: self._meet(SecurePeer(peer, _server())))
         network.cut(SILENT_HOST)
 
     def _world(self) -> World:
@@ -48,7 +64,7 @@ class Stage:
         except ValueError as error:
             raise self.block.wrong(self.block.line, str(error)) from error
 
-    def _meet(self, peer: MemoryPeer) -> None:
+    def _meet(self, peer: MemoryPeer | SecurePeer) -> None:
         self.peers.append(peer)
         self.packets.append([])
         peer.on_data = self.packets[-1].append

@@ -32,12 +32,17 @@ from fcm360w.steps import EscapePolicy, Until
 
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule, open_async
+    from fcm360w.aio_files import AsyncFile, AsyncFiles
     from fcm360w.aio_mqtt import AsyncMqttClient
     from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
     from fcm360w.aio_streams import AsyncStream
+    from fcm360w.commands.files import FileInfo
+    from fcm360w.contexts import Context
     from fcm360w.datagrams import Datagram
+    from fcm360w.files import Files
     from fcm360w.flows.mqtt import LastWill
     from fcm360w.flows.recover import Recovery, Rung
+    from fcm360w.flows.system import UpgradeStage
     from fcm360w.flows.wifi import WifiStatus
     from fcm360w.inbox import Chunk
     from fcm360w.messaging import Message
@@ -50,6 +55,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncFile",
+    "AsyncFiles",
     "AsyncListener",
     "AsyncModule",
     "AsyncMqttClient",
@@ -59,9 +66,12 @@ __all__ = [
     "Chunk",
     "CommandError",
     "CommandTimeout",
+    "Context",
     "Datagram",
     "EscapePolicy",
     "FCM360WError",
+    "FileInfo",
+    "Files",
     "GivenUp",
     "LastWill",
     "Listener",
@@ -86,6 +96,7 @@ __all__ = [
     "UdpService",
     "UdpSocket",
     "Until",
+    "UpgradeStage",
     "UsageError",
     "WifiStatus",
     "open",
@@ -93,6 +104,8 @@ __all__ = [
 ]
 
 _WHERE = {
+    "AsyncFile": "aio_files",
+    "AsyncFiles": "aio_files",
     "AsyncListener": "aio_sockets",
     "AsyncModule": "aio",
     "AsyncMqttClient": "aio_mqtt",
@@ -100,8 +113,11 @@ _WHERE = {
     "AsyncUdpService": "aio_sockets",
     "AsyncUdpSocket": "aio_sockets",
     "Chunk": "inbox",
+    "Context": "contexts",
     "Datagram": "datagrams",
     "LastWill": "flows.mqtt",
+    "FileInfo": "commands.files",
+    "Files": "files",
     "Listener": "sockets",
     "Message": "messaging",
     "Module": "module",
@@ -112,6 +128,7 @@ _WHERE = {
     "Stream": "streams",
     "UdpService": "sockets",
     "UdpSocket": "sockets",
+    "UpgradeStage": "flows.system",
     "WifiStatus": "flows.wifi",
     "open": "module",
     "open_async": "aio",

@@ -29,7 +29,10 @@ from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
+    from fcm360w.aio_files import AsyncFiles
     from fcm360w.aio_mqtt import AsyncMqtt
+    from fcm360w.aio_tls import AsyncTls
+    from fcm360w.contexts import Context
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -103,6 +106,13 @@ class AsyncModule:
         self.tcp, self.udp = AsyncTcp(self, self._link), AsyncUdp(self, self._link)
         self._watch_reads()
 
+    @cached_property
+    def files(self) -> AsyncFiles:
+        """As Module.files."""
+        from fcm360w.aio_files import AsyncFiles
+
+        return AsyncFiles(self, self._link)
+
     @property
     def url(self) -> str:
         return self._port.url
@@ -152,10 +162,17 @@ class AsyncModule:
                 return
             await self._changed(None)
 
-    async def stream(self, host: str, port: int, mode: Mode = "transparent") -> AsyncStream:
+    @cached_property
+    def tls(self) -> AsyncTls:
+        """As Module.tls."""
+        from fcm360w.aio_tls import AsyncTls
+
+        return AsyncTls(self, self._link)
+
+    async def stream(self, host: str, port: int, mode: Mode = "transparent", tls: Context | None = None) -> AsyncStream:
         """As Module.stream."""
         check_mode(mode)
-        return self.stream_over(await self.drive(open_channel(self._link, host, port, mode)))
+        return self.stream_over(await self.drive(open_channel(self._link, host, port, mode, tls)))
 
     async def attach(self, command: Command[Any]) -> AsyncStream:
         """As Module.attach."""

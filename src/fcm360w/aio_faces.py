@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
@@ -27,6 +28,7 @@ from fcm360w.commands.wifi import Mode as Role
 from fcm360w.datagrams import open_client, open_service
 from fcm360w.flows import digits, system, wifi
 from fcm360w.flows.digits import Unit
+from fcm360w.flows.system import UpgradeStage
 from fcm360w.flows.wifi import WifiStatus
 from fcm360w.link import Link
 from fcm360w.listener import ListenMode, open_listener
@@ -193,6 +195,8 @@ class AsyncSystem:
         """As System.last_error."""
         return await self._module.run(GetLastError())
 
-    async def upgrade(self, url: str, timeout: float = 300.0) -> str:
+    async def upgrade(
+        self, url: str, timeout: float = 300.0, progress: Callable[[UpgradeStage], object] | None = None
+    ) -> str:
         """As System.upgrade."""
-        return await self._module.run(system.upgrade(url, timeout))
+        return await self._module.run(system.upgrade(url, timeout, progress or system.untold))

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 from fcm360w import reference
 from fcm360w.commands.codes import TABLES
 from fcm360w.lines import Argument, Fit, Piece, lay, piece, pieces, replies, title
-from fcm360w.parameters import Field, ParseError, encode, split
+from fcm360w.parameters import Field, ParseError, Payload, encode, split
 from fcm360w.pending import MAX_COMMAND
 from fcm360w.wire import Command, Reply, Row, Setting
 
 COMMAND = re.compile(r"AT(?![A-Z]{2})", re.IGNORECASE)
 SAID = re.compile(r"(?P<name>\+?[A-Za-z][A-Za-z ]*?)(?:: ?(?P<rest>.*))?", re.DOTALL)
+COUNTING = re.compile(r"(?P<name>CONNECT) (?P<rest>[0-9]+)")
 GROUPED = re.compile(r"(?:\([^)]*\)|[^,(])+")
 
 FINAL = {
@@ -133,11 +134,18 @@ def _follows(fit: Fit) -> Iterator[str]:
         return
     field = command.payload_field()
     if field and field.payload:
-        body = command.body() or b""
-        yield f"> then {len(body)} bytes" if field.payload.counted else "> then text; CTRL+Z sends it, ESC cancels it"
+        yield f"{command.prompt()} then {_invited(command, field.payload)}"
     for reply in () if command.connects() else command.replies().values():
         yield reference.template(reply, whole=True) + (" after OK" if command.late else "")
     yield f"{'CONNECT' if command.connects() else ' or '.join(command.final)} within {command.timeout():g} s"
+
+
+def _invited(command: Command[Any], payload: Payload) -> str:
+    if payload.counted:
+        return f"{len(command.body() or b'')} bytes"
+    if command.prompt() == "CONNECT":
+        return f"at most {payload.high} bytes; silence ends them"
+    return "text; CTRL+Z sends it, ESC cancels it"
 
 
 # ---- what a module says ---------------------------------------------------------------------------------------------
@@ -157,7 +165,7 @@ def _final(text: str) -> list[Reading]:
 
 
 def _said(text: str) -> list[Reading]:
-    match = SAID.fullmatch(text)
+    match = COUNTING.fullmatch(text) or SAID.fullmatch(text)
     if not match:
         return []
     name, rest = match["name"].upper(), (match["rest"] or "").strip(" ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from fcm360w.channel import Mode
@@ -26,6 +27,7 @@ from fcm360w.commands.wifi import Mode as Role
 from fcm360w.datagrams import open_client, open_service
 from fcm360w.flows import digits, system, wifi
 from fcm360w.flows.digits import Unit
+from fcm360w.flows.system import UpgradeStage
 from fcm360w.flows.wifi import WifiStatus
 from fcm360w.link import Link
 from fcm360w.listener import ListenMode, open_listener
@@ -215,10 +217,12 @@ class System:
         """Code and text of the latest fault of a socket command; 0 after a success (manual 2.3.9)."""
         return self._module.run(GetLastError())
 
-    def upgrade(self, url: str, timeout: float = 300.0) -> str:
+    def upgrade(
+        self, url: str, timeout: float = 300.0, progress: Callable[[UpgradeStage], object] | None = None
+    ) -> str:
         """Fetch firmware from a URL, install it and wait for the restart; the version that runs then.
 
-        CommandError if it cannot be downloaded; CommandTimeout if that takes more than `timeout` seconds (manual 2.1.6,
-        3.1.3).
+        `progress` is told each of its four stages as it begins, in this thread.  CommandError if it cannot be
+        downloaded; CommandTimeout if that takes more than `timeout` seconds (manual 2.1.6, 3.1.3).
         """
-        return self._module.run(system.upgrade(url, timeout))
+        return self._module.run(system.upgrade(url, timeout, progress or system.untold))

@@ -63,7 +63,8 @@ class Link:
     says that the next in `queue` may go on, `trace` is told each line and its direction, secrets masked.  `news` is set
     when a step is done: there may be nothing more to wait for.  `owing` is the command that has asked for a payload
     which was not sent, so that a module may wait for it; `adrift`: data mode may have begun, or not ended, unnoticed.
-    `foreign` counts what no module says, `restarts` how often the module has started anew; `resumes` is whose data mode ATO returns to.  `retune` changes the port's bit
+    `foreign` counts what no module says, `restarts` how often it has started anew; `resumes` is whose data mode ATO
+    returns to.  `retune` changes the port's bit
     rate, or with None only looks whether it can, and returns the one it has then; `start_rate` is the module's after a
     restart, if it is another than now.  `doubled`, `doubled_sent`: each byte of counted payload that is received, or
     sent, is two hex digits; `hex_sent_bytes`, `hex_received_digits`: lengths beside it count unlike the manual's.

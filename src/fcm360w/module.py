@@ -28,7 +28,10 @@ from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, r
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
+    from fcm360w.contexts import Context
+    from fcm360w.files import Files
     from fcm360w.mqtt import Mqtt
+    from fcm360w.tls import Tls
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -145,6 +148,13 @@ class Module:
         self.wifi, self.system = Wifi(self), System(self)
         self.tcp, self.udp = Tcp(self, self._link), Udp(self, self._link)
 
+    @cached_property
+    def files(self) -> Files:
+        """Files in the module (manual 2.9)."""
+        from fcm360w.files import Files
+
+        return Files(self, self._link)
+
     @property
     def url(self) -> str:
         return self._port.url
@@ -204,14 +214,22 @@ class Module:
         """Take all unsolicited lines and incidents that have come and nobody has taken."""
         return self.drive(events(self._link))
 
-    def stream(self, host: str, port: int, mode: Mode = "transparent") -> Stream:
-        """Open a TCP connection as a byte stream.
+    @cached_property
+    def tls(self) -> Tls:
+        """TLS (manual 2.4)."""
+        from fcm360w.tls import Tls
+
+        return Tls(self, self._link)
+
+    def stream(self, host: str, port: int, mode: Mode = "transparent", tls: Context | None = None) -> Stream:
+        """Open a TCP connection as a byte stream, under TLS if it is given a context (see Tls.context).
 
         Transparent is the fastest, and leaves room for nothing else on the link; push and buffer go on beside other
-        commands.  CommandError with the socket code if the connection fails (manual 2.3.2, 5).
+        commands.  CommandError with the socket code if the connection fails; 564 is a TLS handshake's, too (manual
+        2.3.2, 2.4.2, 5).
         """
         check_mode(mode)
-        return self.stream_over(self.drive(open_channel(self._link, host, port, mode)))
+        return self.stream_over(self.drive(open_channel(self._link, host, port, mode, tls)))
 
     def attach(self, command: Command[Any]) -> Stream:
         """Run a command that begins data mode, such as ATO; what follows is a byte stream.

@@ -19,6 +19,7 @@ from fcm360w.steps import (
     Guarded,
     Heard,
     Later,
+    Now,
     Pause,
     Rate,
     Silence,
@@ -290,10 +291,11 @@ class Pausing(Pending):
 
 
 class Counted(Pending):
-    """Foreign and Heard: take no time."""
+    """Foreign, Heard and Now: take no time."""
 
     def begin(self, link: Link) -> None:
-        self.finish(link, link.received if isinstance(self.step, Heard) else link.foreign)
+        found = {Heard: link.received, Now: link.now, Foreign: link.foreign}
+        self.finish(link, found[type(self.step)])
 
 
 class Tuning(Pending):
@@ -422,6 +424,7 @@ KINDS: dict[type, type[Pending]] = {
     Pause: Pausing,
     Foreign: Counted,
     Heard: Counted,
+    Now: Counted,
     Rate: Tuning,
     StartRate: TuningBack,
     Tell: Telling,

@@ -105,7 +105,9 @@ def _placeholders(row: type[Row]) -> Iterator[str]:
         yield f'"{row.key}"'
         comma = ","
     fields = parameters(row)
-    for field in fields:
+    silent = next((place for place, field in enumerate(row.fields()) if field not in row.printed_fields()), len(fields))
+    for place, field in enumerate(fields):
+        comma += "," if place == silent else ""
         name = default(field) if field.literal else "/".join(f"<{name}>" for name in field.names)
         yield f"[{comma}{name}" if field.optional else f"{comma}{name}"
         comma = ","

@@ -95,6 +95,10 @@ class Pause(NamedTuple):
     seconds: float
 
 
+class Now(NamedTuple):
+    """The time, in seconds of the clock the link is run by."""
+
+
 class Heard(NamedTuple):
     """How many bytes have come from the module so far."""
 

@@ -271,6 +271,10 @@ class Command(Row, Generic[R]):
         self._check(field, data)
         return data if field.payload.counted else data + b"\x1a"
 
+    def prompt(self) -> str:
+        """What invites the payload, if there is one."""
+        return ">"
+
     def section(self) -> str:
         """Where the manual has it."""
         return self.ref

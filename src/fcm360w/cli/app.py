@@ -21,6 +21,8 @@ SUMMARIES = {
     "recv": "Receive a file through the module from a TCP server.",
     "wifi": "Look for hotspots, join one, open one.",
     "mqtt": "Publish and receive messages through the module.",
+    "files": "List the module's files, put some there, get them back.",
+    "ota": "Let the module fetch new firmware and install it.",
     "info": "Tell what the module says of itself.",
     "ports": "List serial ports and the kinds of URL.",
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import rich_click as click
 
 from fcm360w.cli.options import parse_host_port, verbose_option
-from fcm360w.sim.dialect import DIALECTS, QUIRKS, find_dialect
+from fcm360w.sim.dialect import DIALECTS, MANUAL, QUIRKS, find_dialect
 
 if TYPE_CHECKING:
     from fcm360w.sim import Twin
@@ -81,7 +82,13 @@ def _local(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--fs",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Keep there what the module saves, for the next twin.",
+    help="Keep there what the module saves, and its files, for the next twin.",
+)
+@click.option(
+    "--flash",
+    type=click.IntRange(0, 16 << 20),
+    metavar="BYTES",
+    help=f"Room for all files of the module, {MANUAL.flash} by default.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=1), metavar="N", help="Let signals vary, for each N in a way of its own."
@@ -98,6 +105,7 @@ def sim(
     dialect: str,
     quirks: tuple[str, ...],
     fs: str | None,
+    flash: int | None,
     seed: int | None,
 ) -> None:
     """Run the digital twin of the module until interrupted.
@@ -122,6 +130,7 @@ def sim(
     rate = None if unpaced else baud or POWER_UP
     place = pty or True if pty is not None or tcp is None else None
     spoken = find_dialect(dialect, quirks)
+    spoken = spoken if flash is None else replace(spoken, flash=flash)
     _serve(Twin(reach, baud=rate, dialect=spoken, tcp=tcp, pty=place, fs=fs, seed=seed, flow=flow, routes=places))
 
 

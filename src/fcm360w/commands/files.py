@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from typing import Annotated, Self
 
-from fcm360w.parameters import Length, Named, Note, ParseError, Payload, Range, split
+from fcm360w.parameters import BARE, Length, Named, Note, ParseError, Payload, Range, split
 from fcm360w.wire import Command, Reply
 
 # The manual bounds neither pieces nor files; beyond this a length is taken for a fault of the wire.
@@ -21,7 +21,7 @@ Patience = Annotated[int, Range(1, 65535, "s"), Named("timeout")]
 
 
 class FileMode(IntEnum):
-    """How a file is opened.  KEEP and EMPTY make it if it is missing, and READ does not; EMPTY throws away what it has."""
+    """How a file is opened.  KEEP and EMPTY make it if it is missing; EMPTY throws away what it has."""
 
     KEEP, EMPTY, READ = 0, 1, 2
 
@@ -66,10 +66,10 @@ class ListOpened(Command[tuple[OpenedFile, ...]], at="+QFOPEN", ref="2.9.1", for
 class FileData(Reply, at="CONNECT", ref="2.9.2"):
     """Bytes of a file.  None: its pointer is at the end."""
 
-    data: Annotated[bytes, Payload(0, MAX_PIECE), Named("read_length")]
+    data: Annotated[bytes, Payload(0, MAX_PIECE), Named("read_length"), BARE]
 
     def line(self) -> str:
-        return f"{self.at} {self.parameters()}"
+        return f"{self.at} {self.fields()[0].format(self.data)}"
 
 
 class ReadFile(Command[FileData], at="+QFREAD", ref="2.9.2", wait=5.0, arms=("file",), test=("<filehandle>,<length>",)):
@@ -103,6 +103,9 @@ class WriteFile(Command[FileWritten], at="+QFWRITE", ref="2.9.3", wait=5.0, test
     def timeout(self) -> float:
         return self.wait + self.timeout_s
 
+    def prompt(self) -> str:
+        return "CONNECT"
+
 
 class WriteSome(Command[FileWritten], at="+QFWRITE", ref="2.9.3", wait=5.0):
     """Write without telling how much: up to 10240 bytes, ended by silence (F9)."""
@@ -125,6 +128,9 @@ class WriteSome(Command[FileWritten], at="+QFWRITE", ref="2.9.3", wait=5.0):
 
     def timeout(self) -> float:
         return self.wait + self.timeout_s
+
+    def prompt(self) -> str:
+        return "CONNECT"
 
 
 # ---- close and list, 2.9.4, 2.9.5 -----------------------------------------------------------------------------------

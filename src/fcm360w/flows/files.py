@@ -44,7 +44,7 @@ def bare(name: str) -> str:
 
 
 def open_file(name: str, mode: FileMode) -> Steps[int]:
-    """Open a file; its handle.  If no answer comes, its handles of that mode are closed before anything else is done."""
+    """Open a file; its handle.  If no answer comes, those of its name and mode are closed before anything else."""
     command = OpenFile(bare(name), mode)
     command.line()
     try:

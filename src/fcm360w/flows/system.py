@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Callable
+from enum import StrEnum
 
 from fcm360w.commands.system import (
     Booted,
@@ -19,12 +21,22 @@ from fcm360w.commands.system import (
 )
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError
 from fcm360w.flows.probe import PROBE, probe, quiet_echo
-from fcm360w.steps import Pause, Rate, StartRate, Steps, Tell, Until, forget
+from fcm360w.steps import Now, Pause, Rate, StartRate, Steps, Tell, Until, forget
 
 # How often a module that may be starting is asked whether it is there, and how long it may be busy with new firmware.
 ASK_EVERY = 0.5
 INSTALLING = 120.0
 ATTEMPTS = 3
+
+
+class UpgradeStage(StrEnum):
+    """How far an upgrade is."""
+
+    DOWNLOADING, CHECKED = "downloading", "downloaded"
+    INSTALLING, RUNNING = "installing", "running"
+
+
+STAGES = {UpgradeChange.FETCHED: UpgradeStage.CHECKED, UpgradeChange.INSTALLING: UpgradeStage.INSTALLING}
 
 
 def version() -> Steps[str]:
@@ -98,10 +110,15 @@ def _settled() -> Steps[bool]:
     return False
 
 
-def upgrade(url: str, seconds: float) -> Steps[str]:
+def untold(stage: UpgradeStage) -> None:
+    """Nobody wants to know how far it is."""
+
+
+def upgrade(url: str, seconds: float, told: Callable[[UpgradeStage], object] = untold) -> Steps[str]:
     """Fetch and install firmware, wait for the restart, and return the version that runs then.
 
-    CommandError if it is refused, or cannot be downloaded; CommandTimeout if nothing is heard of it in `seconds`.
+    `told` hears each stage as it begins.  CommandError if it is refused, or cannot be downloaded; CommandTimeout if
+    the module has not begun to install it in `seconds`.
     """
     command = Upgrade(url)
     line = command.line()
@@ -111,13 +128,23 @@ def upgrade(url: str, seconds: float) -> Steps[str]:
         yield from command
     except CommandError:
         yield from UpgradeBare(url)
-    event = yield from Until(UpgradeEvent, seconds, lambda event: event.event in _DECISIVE)
-    if event is None:
-        raise CommandTimeout(line, seconds, UpgradeEvent.ref)
-    if event.event is UpgradeChange.FAILED:
-        raise CommandError(line, event.line(), None, "it cannot be downloaded", UpgradeEvent.ref)
+    told(UpgradeStage.DOWNLOADING)
+    yield from _downloaded(line, seconds, told)
     yield from _started(line, INSTALLING)
+    told(UpgradeStage.RUNNING)
     return (yield from version())
 
 
-_DECISIVE = (UpgradeChange.FAILED, UpgradeChange.INSTALLING)
+def _downloaded(line: str, seconds: float, told: Callable[[UpgradeStage], object]) -> Steps[None]:
+    """Until it is being installed; some lines may have been lost on the way."""
+    end = (yield Now()) + seconds
+    while True:
+        event = yield from Until(UpgradeEvent, max(0.0, end - (yield Now())))
+        if event is None:
+            raise CommandTimeout(line, seconds, UpgradeEvent.ref)
+        if event.event is UpgradeChange.FAILED:
+            raise CommandError(line, event.line(), None, "it cannot be downloaded", UpgradeEvent.ref)
+        if event.event in STAGES:
+            told(STAGES[event.event])
+        if event.event is UpgradeChange.INSTALLING:
+            return

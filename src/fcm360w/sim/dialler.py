@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.tls import NegotiateTime
 from fcm360w.sim.network import Attempt, Connection, Network
+from fcm360w.sim.steps import Refused
 
 if TYPE_CHECKING:
     from fcm360w.sim.contexts import Prepared, Read, Settings
@@ -87,9 +88,8 @@ class SecureAttempt:
             return
         if link:
             self._prepared.keep(*self._place, link.session)
-            log.info(
-                "TLS with %s:%d: %s, %s", *self._place, " ".join(link.agreed), "resumed" if link.resumed else "new"
-            )
+            agreed = [*link.agreed, *(["resumed"] if link.resumed else [])]
+            log.info("TLS with %s:%d: %s", *self._place, ", ".join(agreed))
             self._handshake = None
             self._settle(link)
 
@@ -148,6 +148,8 @@ class Dialler:
         except Impossible as reason:
             log.warning("TLS context %d: %s", number, reason)
             return None
+        except Refused:
+            return None  # the file system has failed, and has said so
         return known
 
     def deadline(self) -> float | None:

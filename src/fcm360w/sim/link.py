@@ -417,7 +417,6 @@ class SimLink:
         if not self.module.waiting:
             return False
         line = self.module.waiting[0]
-        received = isinstance(line, (Received, tls.Received))
         if isinstance(line, (Received, tls.Received)) and not self._deliver(line):
             return False
         if isinstance(line, Message) and self._queued >= self.window:
@@ -425,7 +424,7 @@ class SimLink:
         self.module.waiting.popleft()
         if isinstance(line, (Opened, tls.Opened)):
             self.module.last_error = SocketCode(line.err)
-        if not received:
+        if not isinstance(line, (Received, tls.Received)):
             self._say(self._encoder.unsolicited(line, hexed=self.module.hexes(line)))
         return True
 

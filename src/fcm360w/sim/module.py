@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import random
@@ -68,10 +69,10 @@ class Module:
         self.radio = Radio(aps, self._radio_changed, dialect.join_delay, wobble)
         self.network = network
         self.sockets = Sockets(network, self)
-        self.upgrade = Upgrade(network, self._upgrade_changed, dialect.upgrade_delay)
+        self.upgrade = Upgrade(self.dial, self._upgrade_changed, dialect.upgrade_delay)
         self.files = Files(volume or MemoryVolume(), dialect.flash)
-        self.dialler = Dialler(network, self.setting, self.stored, default_names=dialect.default_names)
         self.mqtt = Mqtt(self)
+        self.dialler = Dialler(network, self.setting, self.files.whole, default_names=dialect.default_names)
         self.services: tuple[Service, ...] = (self.upgrade, self.files, self.dialler, self.mqtt)
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
@@ -86,10 +87,6 @@ class Module:
         self._settings: dict[tuple[Any, ...], Setting] = {}
         if self.saved.hotspot:
             self.radio.resume(self.saved.hotspot.ssid, self.saved.hotspot.password)
-
-    def stored(self, name: str) -> bytes | None:
-        """What a file of the module holds; None if there is no such file."""
-        return self.files.whole(name)
 
     def _wobble(self) -> int:
         return self.chance.randint(-WOBBLE, WOBBLE)
@@ -129,6 +126,11 @@ class Module:
             log.warning("cannot save: %s", error)
             raise Refused(SocketCode.UNKNOWN) from error
         self.saved = saved
+
+    @property
+    def version(self) -> str:
+        """The firmware that runs: what was installed last, or that it was delivered with."""
+        return self.saved.version or self.dialect.version
 
     def set_baud(self, baud: int) -> None:
         """Change the rate of the serial port after the answer has left."""
@@ -176,8 +178,11 @@ class Module:
     # ---- what happens to a module ----
 
     def reboot(self) -> None:
-        """What a restart leaves: the saved values and nothing else."""
+        """What a restart leaves: the saved values and nothing else.  An upgrade that has got so far is made."""
         self.restarting = False
+        if self.upgrade.installed:
+            with contextlib.suppress(Refused):
+                self.save(version=self.upgrade.version)
         self.sockets.reset()
         for service in self.services:
             service.reset()

@@ -161,7 +161,7 @@ class Reader(NamedTuple):
         """``"key"``, and whose it is, asks; with more it sets, and a parameter left out keeps its value."""
         key = f'"{parts[0]}"' if self.bare and parts[0][:1] != '"' else parts[0]
         for row in _settings().get(name, []):
-            if key == f'"{row.key}"':
+            if key == f'"{row.key}"' and len(parts) > row.index:
                 try:
                     return self._asked(row, parts[1:]) or Set(self._merged(row, key, parts[1:]))
                 except ParseError:

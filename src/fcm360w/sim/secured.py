@@ -85,9 +85,9 @@ class Handshake:
 class SecureConnection:
     """A TLS connection; sim.network.Connection is its contract.
 
-    Each send() is a record of its own, and a packet; room() leaves some for what a record adds.  What is acknowledged is
-    known by whole records.  `session` may be resumed with the same context, and was if it is `resumed`.  close() says
-    no goodbye in TLS, which finish() does.
+    Each send() is a record of its own, and a packet; room() leaves some for what a record adds.  What is acknowledged
+    is known by whole records.  `session` may be resumed with the same context, and was if it is `resumed`.  finish()
+    says goodbye in TLS, which close() does not.
     """
 
     def __init__(self, wire: Wire) -> None:

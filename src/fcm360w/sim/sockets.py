@@ -66,7 +66,7 @@ class Counts:
 
 
 class Sockets:
-    """All ids.  What is not asked for as `secure` is no TLS connection: the two share the ids, but not their commands."""
+    """All ids.  TLS connections share them with the others, but not the commands, and are asked for as `secure`."""
 
     def __init__(self, network: Network, owner: Owner) -> None:
         self._network = network

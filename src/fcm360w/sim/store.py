@@ -30,6 +30,7 @@ class Saved:
     baud: int | None = None
     hotspot: Credentials | None = None
     web_setup: bool = False
+    version: str | None = None
 
 
 class Store(Protocol):
@@ -109,6 +110,7 @@ def _read(found: Any) -> Saved:
     baud = values.get("baud")
     _check(baud is None or (type(baud) is int and baud in RATES))
     _check(isinstance(values.get("echo"), bool | None))
+    _check(isinstance(values.get("version"), str | None))
     _check(isinstance(values.get("web_setup", False), bool))
     return Saved(**values)
 

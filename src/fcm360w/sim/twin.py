@@ -161,9 +161,9 @@ class Twin:
     `bind`: what is opened at 7000 is reached at 127.0.0.1:7000.  `routes` maps places (host, port) to others: whatever
     the module means to send to the first goes to the second, and it is not told.
 
-    `fs` is a folder that keeps what the module saves, and its files, so that the next twin starts with it; a saved rate goes before
-    `baud` unless the line is unpaced.  With a `seed` signals vary, for each seed in a way of its own.  `flow` "none":
-    a module that is busy loses what does not fit its input; on an unpaced line nothing is ever lost.
+    `fs` is a folder that keeps what the module saves, and its files, so that the next twin starts with it; a saved rate
+    goes before `baud` unless the line is unpaced.  With a `seed` signals vary, for each seed in a way of its own.
+    `flow` "none": a module that is busy loses what does not fit its input; on an unpaced line nothing is ever lost.
     """
 
     def __init__(

@@ -1,6 +1,11 @@
-"""An upgrade over the air: firmware is fetched through the module's network, looked at as far as its length, dropped.
+"""An upgrade over the air: firmware is fetched through the module's network, checked, and its version remembered.
 
-Plain HTTP only: the answer must be 200 and bring as much as it announces.
+The answer must be 200, bring as much as it announces, and be an image: a line of ASCII that ends with LF,
+
+    FCM360W-FIRMWARE <version> <length> <CRC-32>
+
+and so many bytes, which have that checksum (as zlib's, in eight hexadecimal digits).  The version is 1 to 64 printable
+characters without blanks.  What the bytes are is not looked at.  `image` makes one.
 """
 
 from __future__ import annotations
@@ -8,23 +13,69 @@ from __future__ import annotations
 import enum
 import logging
 import re
+import zlib
 from collections.abc import Callable
 
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import UpgradeChange
-from fcm360w.sim.network import Attempt, Connection, Network
+from fcm360w.sim.network import Attempt, Connection
 from fcm360w.sim.steps import Refused
 
-__all__ = ["Upgrade"]
+__all__ = ["Image", "Upgrade", "image"]
 
 log = logging.getLogger("fcm360w.sim")
 
 URL = re.compile(r"(https?)://([A-Za-z0-9.-]{1,150})(?::([0-9]{1,5}))?(/[!-~]*)?", re.IGNORECASE)
 STATUS = re.compile(rb"HTTP/1\.[01] 200\b")
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,10})[ \t]*\r\n", re.IGNORECASE)
+HEADER = re.compile(rb"FCM360W-FIRMWARE ([!-~]{1,64}) ([0-9]{1,10}) ([0-9A-Fa-f]{8})\n")
+MAX_HEADER = 128
 MAX_HEAD = 4096
 READ = 64 * 1024
 PATIENCE = 30.0
+
+
+Dial = Callable[[str, int, int | None, Callable[[Connection | SocketCode], None]], Attempt]
+
+# Whose certificates AT+QSSLCFG names for an https URL; the manual does not say.
+CONTEXT = 0
+
+
+def image(version: str, body: bytes = b"") -> bytes:
+    """Firmware of that version.  ValueError if it cannot be one."""
+    made = b"FCM360W-FIRMWARE %b %d %08x\n%b" % (version.encode("ascii"), len(body), zlib.crc32(body), body)
+    if not HEADER.match(made):
+        raise ValueError(f"{version!r} is not 1 to 64 printable characters without blanks")
+    return made
+
+
+class Image:
+    """An image as it comes, of which nothing but the header is kept."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._header: re.Match[bytes] | None = None
+        self._count = self._check = 0
+
+    def take(self, data: bytes) -> None:
+        if self._header is None:
+            self._head += data
+            self._header = HEADER.match(self._head)
+            if self._header is None:
+                self._head = self._head[:MAX_HEADER]
+                return
+            data = self._head[self._header.end() :]
+            self._head = b""
+        self._count += len(data)
+        self._check = zlib.crc32(data, self._check)
+
+    def version(self) -> str | None:
+        """Of the whole image; None if it is none."""
+        if self._header is None:
+            return None
+        version, length, check = self._header.groups()
+        whole = int(length) == self._count and int(check, 16) == self._check
+        return version.decode() if whole else None
 
 
 class Stage(enum.Enum):
@@ -36,12 +87,15 @@ class Stage(enum.Enum):
 class Upgrade:
     """At most one at a time.  `tell` is told of each change; `delay` seconds pass between the last and the restart.
 
-    `installed`: the module has to restart, by reset().  A server that says nothing for 30 s has failed.
+    `installed`: the module has to restart, by reset(), and runs `version` from then on.  A server that says nothing for
+    30 s has failed.
     """
 
-    def __init__(self, network: Network, tell: Callable[[UpgradeChange], None], delay: float) -> None:
+    def __init__(self, dial: Dial, tell: Callable[[UpgradeChange], None], delay: float) -> None:
         self.installed = False
-        self._network = network
+        self.version = ""
+        self._dial = dial
+        self._image = Image()
         self._tell = tell
         self._delay = delay
         self._stage = Stage.IDLE
@@ -62,12 +116,17 @@ class Upgrade:
             raise Refused(SocketCode.BUSY)
         self._tell(UpgradeChange.STARTED)
         scheme, host, port, path = match.groups()
-        if not online or scheme.lower() != "http":
-            self._fail("no network" if not online else "the twin fetches by plain HTTP only")
+        if not online:
+            self._fail("no network")
             return
         self._stage, self._until = Stage.FETCHING, now + PATIENCE
         self._request = f"GET {path or '/'} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode()
-        self._attempt = self._network.connect(host, int(port or 80), 0, self._connected)
+        secure = scheme.lower() == "https"
+        try:
+            where = int(port or (443 if secure else 80))
+            self._attempt = self._dial(host, where, CONTEXT if secure else None, self._connected)
+        except Refused as refusal:
+            self._fail(f"no connection: {refusal.code.name}")
 
     def _connected(self, result: Connection | SocketCode) -> None:
         self._attempt = None
@@ -110,8 +169,8 @@ class Upgrade:
         if not self._in_body:
             self._head += data
             self._read_head()
-        elif self._left is not None:
-            self._left -= len(data)
+        else:
+            self._take_body(data)
         if self._left is not None and self._left <= 0:
             self._fetched(now)
 
@@ -124,7 +183,15 @@ class Upgrade:
             self._fail(f"the server says {head[:40]!r}")
             return
         length = LENGTH.search(head + b"\r\n")
-        self._in_body, self._left = True, int(length[1]) - len(body) if length else None
+        self._in_body, self._left = True, int(length[1]) if length else None
+        self._take_body(body)
+
+    def _take_body(self, data: bytes) -> None:
+        """No more than was announced."""
+        if self._left is not None:
+            data = data[: self._left]
+            self._left -= len(data)
+        self._image.take(data)
 
     def _ended(self, now: float) -> None:
         """The server has closed: that ends a body whose length it did not announce."""
@@ -134,7 +201,12 @@ class Upgrade:
             self._fail("the server closed too early")
 
     def _fetched(self, now: float) -> None:
+        version = self._image.version()
+        if version is None:
+            self._fail("what the server has is no image, or a damaged one")
+            return
         self._let_go()
+        self.version = version
         self._stage, self._until = Stage.INSTALLING, now + self._delay
         self._tell(UpgradeChange.FETCHED)
         self._tell(UpgradeChange.INSTALLING)
@@ -152,3 +224,4 @@ class Upgrade:
             self._link.close()
         self._attempt = self._link = None
         self._head, self._in_body, self._left = b"", False, None
+        self._image = Image()

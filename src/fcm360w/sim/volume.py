@@ -1,4 +1,4 @@
-"""Where the module's files are: in memory, or in a folder of this machine that keeps them beyond the twin's own life."""
+"""Where the module's files are: in memory, or in a folder of this machine that outlives the twin."""
 
 from __future__ import annotations
 

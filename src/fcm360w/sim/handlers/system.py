@@ -51,7 +51,7 @@ def restart(module: Module, command: Restart) -> Answer:
 
 @handles(GetVersion)
 def version(module: Module, command: GetVersion) -> Answer:
-    return (Version(module.dialect.version),)
+    return (Version(module.version),)
 
 
 @handles(GetBaudRate)
