@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import certificates
 import fcm360w
 from fcm360w.flows.mqtt import LastWill
 from mosquitto import Mosquitto
@@ -147,6 +148,38 @@ async def _first(client: fcm360w.AsyncMqttClient, count: int):  # type: ignore[n
         count -= 1
         if not count:
             return
+
+
+def secure(folder: Path, *more: str) -> Mosquitto:
+    """A server that TLS is spoken to."""
+    cert, key = certificates.server("127.0.0.1").save(folder, "server")
+    ca = folder / "ca.pem"
+    ca.write_bytes(certificates.authority().pem)
+    return Mosquitto(folder, f"cafile {ca}", f"certfile {cert}", f"keyfile {key}", *more)
+
+
+def test_tls(tmp_path: Path, module: fcm360w.Module) -> None:
+    with secure(tmp_path) as server:
+        context = module.tls.context(certificates.authority().pem)
+        with module.mqtt("127.0.0.1", server.port, tls=context) as client:
+            client.subscribe("a", 1)
+            client.publish("a", b"secret", 1)
+            assert client.recv(10.0).payload == b"secret"
+
+
+def test_both_sides_show_a_certificate(tmp_path: Path, module: fcm360w.Module) -> None:
+    mine = certificates.client()
+    with secure(tmp_path, "require_certificate true") as server:
+        context = module.tls.context(certificates.authority().pem, mine.cert, mine.key)
+        with module.mqtt("127.0.0.1", server.port, tls=context) as client:
+            client.publish("a", b"secret", 2)
+
+
+def test_a_server_of_a_strange_authority_is_refused(tmp_path: Path, module: fcm360w.Module) -> None:
+    with secure(tmp_path) as server:
+        context = module.tls.context(certificates.stranger().pem)
+        with pytest.raises(fcm360w.CommandError, match="QMTOPEN"):
+            module.mqtt("127.0.0.1", server.port, tls=context)
 
 
 # ---- the command line
