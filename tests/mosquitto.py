@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
 import socket
 import subprocess
@@ -34,6 +35,7 @@ class Mosquitto:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
         lines = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {'false' if users else 'true'}", *options]
+        lines.append(f"user {getpass.getuser()}")  # as root it would else become another, who cannot read the folder
         if users:
             lines.append(f"password_file {self._passwords(folder, users)}")
         self._config.write_text("\n".join([*lines, ""]))

@@ -20,6 +20,7 @@ from fcm360w import aio, streams
 from fcm360w import module as module_py
 from fcm360w.aio import AsyncModule
 from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
+from fcm360w.aio_mqtt import AsyncMqtt, AsyncMqttClient
 from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, AsyncUdpSocket
 from fcm360w.aio_streams import AsyncStream
 from fcm360w.aio_tls import AsyncTls
@@ -38,6 +39,7 @@ from fcm360w.faces import System, Tcp, Udp, Wifi
 from fcm360w.flows.recover import Recovery, Rung
 from fcm360w.inbox import Chunk
 from fcm360w.module import Module
+from fcm360w.mqtt import Mqtt, MqttClient
 from fcm360w.sockets import Listener, UdpEnd, UdpService, UdpSocket
 from fcm360w.states import State
 from fcm360w.steps import Pause, Until, Within
@@ -1081,6 +1083,8 @@ PAIRS: list[tuple[Any, Any]] = [
     (Udp, AsyncUdp),
     (System, AsyncSystem),
     (Tls, AsyncTls),
+    (Mqtt, AsyncMqtt),
+    (MqttClient, AsyncMqttClient),
     (Listener, AsyncListener),
     (UdpEnd, AsyncUdpEnd),
     (UdpSocket, AsyncUdpSocket),
@@ -1135,7 +1139,7 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
     }
     quick = set(public(both)) - waits
     values = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "peer"}
-    values |= {"dropped", "full", "over", "waiting", "tls"}
+    values |= {"dropped", "full", "over", "waiting", "tls", "files"}
     assert quick <= values | {"adopt", "forget", "set_hex_units", "settimeout", "stats", "stream_over", "suspended"}
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import certificates
 import fcm360w
 from fcm360w.flows.mqtt import LastWill
 from mosquitto import Mosquitto
@@ -145,3 +148,68 @@ async def _first(client: fcm360w.AsyncMqttClient, count: int):  # type: ignore[n
         count -= 1
         if not count:
             return
+
+
+def secure(folder: Path, *more: str) -> Mosquitto:
+    """A server that TLS is spoken to."""
+    cert, key = certificates.server("127.0.0.1").save(folder, "server")
+    ca = folder / "ca.pem"
+    ca.write_bytes(certificates.authority().pem)
+    return Mosquitto(folder, f"cafile {ca}", f"certfile {cert}", f"keyfile {key}", *more)
+
+
+def test_tls(tmp_path: Path, module: fcm360w.Module) -> None:
+    with secure(tmp_path) as server:
+        context = module.tls.context(certificates.authority().pem)
+        with module.mqtt("127.0.0.1", server.port, tls=context) as client:
+            client.subscribe("a", 1)
+            client.publish("a", b"secret", 1)
+            assert client.recv(10.0).payload == b"secret"
+
+
+def test_both_sides_show_a_certificate(tmp_path: Path, module: fcm360w.Module) -> None:
+    mine = certificates.client()
+    with secure(tmp_path, "require_certificate true") as server:
+        context = module.tls.context(certificates.authority().pem, mine.cert, mine.key)
+        with module.mqtt("127.0.0.1", server.port, tls=context) as client:
+            client.publish("a", b"secret", 2)
+
+
+def test_a_server_of_a_strange_authority_is_refused(tmp_path: Path, module: fcm360w.Module) -> None:
+    with secure(tmp_path) as server:
+        context = module.tls.context(certificates.stranger().pem)
+        with pytest.raises(fcm360w.CommandError, match="QMTOPEN"):
+            module.mqtt("127.0.0.1", server.port, tls=context)
+
+
+# ---- the command line
+
+
+def fcm360w_mqtt(server: Mosquitto, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    where = ["-p", "sim://", "--ssid", "hall", "--host", "127.0.0.1", "--server-port", str(server.port)]
+    command = [sys.executable, "-m", "fcm360w", "mqtt", words[0], *where, *words[1:]]
+    environment = os.environ | {"FCM360W_PASSWORD": "open sesame"}
+    return subprocess.run(command, input=stdin, capture_output=True, timeout=60, env=environment)
+
+
+def test_the_command_line_publishes_and_receives(server: Mosquitto) -> None:
+    done = fcm360w_mqtt(server, "pub", "-t", "lab/t", "-r", "-q", "1", "--json", "21.5")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"topic": "lab/t", "published": 1})
+    assert fcm360w_mqtt(server, "pub", "-t", "lab/u", "-r", stdin=b'"a"\r\n').returncode == 0
+    done = fcm360w_mqtt(server, "sub", "-t", "lab/#", "-n", "2", "--json", "--timeout", "20")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0
+    assert sorted((each["topic"], bytes.fromhex(each["hex"])) for each in told) == [
+        ("lab/t", b"21.5"),
+        ("lab/u", b'"a"\r\n'),
+    ]
+    done = fcm360w_mqtt(server, "sub", "-t", "nothing", "-n", "1", "--timeout", "0.1")
+    assert done.returncode == 4
+
+
+def test_the_command_line_tells_what_is_wrong(server: Mosquitto) -> None:
+    assert fcm360w_mqtt(server, "pub", "-t", "t", "--keep", "x").returncode == 2
+    assert fcm360w_mqtt(server, "pub", "-t", "t", "--lines", "x").returncode == 2
+    assert fcm360w_mqtt(server, "pub", "-t", "t", stdin=b"").returncode == 2
+    server.kill()
+    assert fcm360w_mqtt(server, "pub", "-t", "t", "x").returncode == 1
