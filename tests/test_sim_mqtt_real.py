@@ -124,6 +124,7 @@ def test_under_tls(host: Host, tmp_path: Path) -> None:
     cert, key = certificates.server(kind="rsa").save(tmp_path, "server")
     options = [f"certfile {cert}", f"keyfile {key}"]
     with Mosquitto(tmp_path, *options) as server:
+        host.ask(b'AT+QSSLCFG="seclevel",2,0', OK)
         host.ask(b'AT+QMTCFG="ssl",0,1,2', OK)
         connected(host, server.port)
         published(host, b'0,5,1,0,"t"', b"secret")
