@@ -74,7 +74,7 @@ def urc(name: str, key: str) -> type[Reply] | None:
 
 
 def rows(name: str) -> list[type[Any]]:
-    """Every row of a chapter, in the order of the file."""
+    """Every row of a chapter, in the order of the file; what has no name is a base of some."""
     module = chapter(name)
     own = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
-    return [value for value in own if issubclass(value, (Command, Reply))]
+    return [value for value in own if issubclass(value, (Command, Reply)) and value.at]

@@ -44,7 +44,7 @@ def _commands() -> dict[str, list[type[Command[Any]]]]:
 def _settings() -> dict[str, list[type[Setting]]]:
     found: dict[str, list[type[Setting]]] = {}
     for row in _table():
-        if issubclass(row, Setting) and row.key:
+        if issubclass(row, Setting):
             found.setdefault(row.at.upper(), []).append(row)
     return found
 
