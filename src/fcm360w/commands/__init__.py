@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fcm360w.framer import Rule, Start
-from fcm360w.wire import Command, Reply
+from fcm360w.wire import Command, Reply, Setting
 
 CHAPTERS = ("system", "wifi", "tcp", "tls", "mqttcfg", "mqtt", "files")
 
@@ -74,7 +74,8 @@ def urc(name: str, key: str) -> type[Reply] | None:
 
 
 def rows(name: str) -> list[type[Any]]:
-    """Every row of a chapter, in the order of the file; what has no name is a base of some."""
+    """Every row of a chapter, in the order of the file.  An option without a key is a base of several."""
     module = chapter(name)
     own = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
-    return [value for value in own if issubclass(value, (Command, Reply)) and value.at]
+    found = (value for value in own if issubclass(value, (Command, Reply)))
+    return [row for row in found if row.key or not issubclass(row, Setting)]

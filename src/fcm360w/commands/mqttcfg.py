@@ -74,7 +74,7 @@ def first_gap(row: Row, names: Sequence[str], step: int = 1) -> str | None:
 # ---- options --------------------------------------------------------------------------------------------------------
 
 
-class ClientSetting(Setting, index=1):
+class ClientSetting(Setting, at="+QMTCFG", ref="2.5.1", index=1):
     """An option of a client.  The answer to the question for it does not repeat whose it is."""
 
     @classmethod

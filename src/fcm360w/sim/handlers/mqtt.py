@@ -30,9 +30,10 @@ from fcm360w.sim.handlers import handles
 from fcm360w.sim.module import Module
 from fcm360w.sim.mqtt import Client
 from fcm360w.sim.steps import Answer, Prompt, Refused, Steps
+from fcm360w.sim.uart import QUANTUM
 
 TYPING = 15.0  # seconds without a byte after which the module gives a payload up
-PAUSE = 30.0  # bits of silence on the line that end what comes after a payload
+PAUSE = 30.0  # bits of silence on the line that end what comes after a payload, beside the line's own grain
 
 
 @handles(Open)
@@ -100,7 +101,7 @@ def _publish(module: Module, command: Publish | PublishUntil, count: int | None)
     hexed = module.setting(DataFormat, client.number).send_mode is Format.HEX
     width = 2 if hexed and module.dialect.hex_send_bytes else 1
     counted = None if count is None else count * width
-    typed: bytes = yield Prompt(counted, MAX_PUBLISH * width, TYPING, quiet=PAUSE / module.baud)
+    typed: bytes = yield Prompt(counted, MAX_PUBLISH * width, TYPING, quiet=QUANTUM + PAUSE / module.baud)
     data = _decoded(typed) if hexed else typed
     client.publish(command.msg_id, command.qos, bool(command.retain), command.topic, data)
     return None
