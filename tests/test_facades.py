@@ -23,6 +23,7 @@ from fcm360w.aio import AsyncModule
 from fcm360w.aio_ble import AsyncBle, AsyncPeripheral
 from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
 from fcm360w.aio_files import AsyncFiles
+from fcm360w.aio_mqtt import AsyncMqtt, AsyncMqttClient
 from fcm360w.aio_net import AsyncNet
 from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, AsyncUdpSocket
 from fcm360w.aio_streams import AsyncStream
@@ -44,6 +45,7 @@ from fcm360w.files import Files
 from fcm360w.flows.recover import Recovery, Rung
 from fcm360w.inbox import Chunk
 from fcm360w.module import Module
+from fcm360w.mqtt import Mqtt, MqttClient
 from fcm360w.net import Net
 from fcm360w.sockets import Listener, UdpEnd, UdpService, UdpSocket
 from fcm360w.states import State
@@ -1090,6 +1092,8 @@ PAIRS: list[tuple[Any, Any]] = [
     (System, AsyncSystem),
     (Tls, AsyncTls),
     (Files, AsyncFiles),
+    (Mqtt, AsyncMqtt),
+    (MqttClient, AsyncMqttClient),
     (Listener, AsyncListener),
     (UdpEnd, AsyncUdpEnd),
     (UdpSocket, AsyncUdpSocket),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fcm360w.channel import Channel, Mode, Report
-from fcm360w.commands import ble, codes, files, net, system, tcp, tls, wifi
+from fcm360w.commands import ble, codes, files, mqtt, mqttcfg, net, system, tcp, tls, wifi
 from fcm360w.errors import CommandError, FCM360WError
 from fcm360w.events import Unparsed
 from fcm360w.flows import files as storage
@@ -223,6 +223,8 @@ def _public(*modules: types.ModuleType) -> dict[str, Any]:
 
 NAMES: dict[str, Any] = _public(codes, system, wifi, ble, tcp, net, files) | {
     "tls": tls,
+    "mqtt": mqtt,
+    "mqttcfg": mqttcfg,
     "Ask": Ask,
     "Get": Get,
     "Set": Set,

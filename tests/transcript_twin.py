@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from broker import Broker, packet, word
 from fcm360w.sim.dialect import find_dialect
 from fcm360w.sim.hotspots import AccessPoint
+from fcm360w.sim.mqtt_codec import Kind
 from fcm360w.sim.pipes import MemoryPeer
 from fcm360w.sim.world import World
 from secure_peer import SecurePeer, server_context
@@ -55,6 +57,7 @@ class Stage:
             network.serve(SERVER, port, self._meet)
             network.serve(NAMED_SERVER, port, self._meet)
         network.serve(SERVER, SECURE_PORT, lambda peer: self._meet(SecurePeer(peer, _server())))
+        self.broker = Broker(network, SERVER)
         network.cut(SILENT_HOST)
 
     def _world(self) -> World:
@@ -172,6 +175,26 @@ class Stage:
     def udp_got(self, step: Act, port: str, text: str, origin: str) -> None:
         self._compare(step, self.udp[int(port)].received, [(decoded(text), int(origin))])
 
+    def broker_sends(self, step: Act, topic: str, payload: str, qos: str | None) -> None:
+        self.broker.send(decoded(topic), decoded(payload), int(qos or 0))
+
+    def broker_closes(self, step: Act) -> None:
+        self.broker.peers[-1].close()
+
+    def broker_refuses(self, step: Act, code: str) -> None:
+        self.broker.refusal = int(code)
+
+    def broker_ignores(self, step: Act, kind: str) -> None:
+        self.broker.deaf.add(Kind[kind])
+
+    def broker_acknowledges(self, step: Act, number: str) -> None:
+        self.broker.peers[-1].send(packet(Kind.PUBACK, word(int(number))))
+
+    def broker_got(self, step: Act, topic: str, payload: str) -> None:
+        got = [(post.topic, post.payload) for post in self.broker.posts]
+        self._compare(step, got, [(decoded(topic), decoded(payload))])
+        self.broker.posts.clear()
+
     def ap_lost(self, step: Act) -> None:
         for hotspot in HOTSPOTS:
             self.world.twin.lose_ap(hotspot.ssid)
@@ -210,6 +233,11 @@ ACTS = _table(
         r"server is back": Stage.server_is_back,
         r"client calls (\d+)": Stage.client_calls,
         r'udp (\d+) sends "([^"]*)" to (\d+)': Stage.udp_sends,
+        r'broker sends "([^"]*)" "([^"]*)"(?: at (\d))?': Stage.broker_sends,
+        r"broker closes": Stage.broker_closes,
+        r"broker refuses (\d)": Stage.broker_refuses,
+        r"broker ignores (\w+)": Stage.broker_ignores,
+        r"broker acknowledges (\d+)": Stage.broker_acknowledges,
         r"ap lost": Stage.ap_lost,
         r"ap back": Stage.ap_back,
         r"guest joins": Stage.guest_joins,
@@ -221,6 +249,7 @@ ACTS = _table(
 )
 CHECKS = _table(
     {
+        r'broker got "([^"]*)" "([^"]*)"': Stage.broker_got,
         r'peer (?:(\d+) )?got (nothing|"[^"]*"(?:, "[^"]*")*)': Stage.peer_got,
         r"peer (?:(\d+) )?sees the end": Stage.peer_sees_end,
         r'udp (\d+) got "([^"]*)" from (\d+)': Stage.udp_got,

@@ -21,6 +21,7 @@ from fcm360w.errors import (
     ProtocolError,
     Restarted,
     SendTimeout,
+    SessionLost,
     SocketLost,
     TransportError,
     TransportLost,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule, open_async
     from fcm360w.aio_ble import AsyncPeripheral
     from fcm360w.aio_files import AsyncFile, AsyncFiles
+    from fcm360w.aio_mqtt import AsyncMqttClient
     from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
     from fcm360w.aio_streams import AsyncStream
     from fcm360w.ble import Peripheral, Write
@@ -40,12 +42,15 @@ if TYPE_CHECKING:
     from fcm360w.contexts import Context
     from fcm360w.datagrams import Datagram
     from fcm360w.files import Files
+    from fcm360w.flows.mqtt import LastWill
     from fcm360w.flows.net import HostAddresses, PingResult
     from fcm360w.flows.recover import Recovery, Rung
     from fcm360w.flows.system import UpgradeStage
     from fcm360w.flows.wifi import WifiStatus
     from fcm360w.inbox import Chunk
+    from fcm360w.messaging import Message
     from fcm360w.module import Module, open
+    from fcm360w.mqtt import MqttClient
     from fcm360w.sockets import Listener, UdpService, UdpSocket
     from fcm360w.stats import Stats
     from fcm360w.streams import Stream
@@ -57,6 +62,7 @@ __all__ = [
     "AsyncFiles",
     "AsyncListener",
     "AsyncModule",
+    "AsyncMqttClient",
     "AsyncPeripheral",
     "AsyncStream",
     "AsyncUdpService",
@@ -72,8 +78,11 @@ __all__ = [
     "Files",
     "GivenUp",
     "HostAddresses",
+    "LastWill",
     "Listener",
+    "Message",
     "Module",
+    "MqttClient",
     "NoAnswer",
     "Overrun",
     "PeerClosed",
@@ -84,6 +93,7 @@ __all__ = [
     "Restarted",
     "Rung",
     "SendTimeout",
+    "SessionLost",
     "SocketLost",
     "Stats",
     "Stream",
@@ -108,16 +118,20 @@ _WHERE = {
     "AsyncListener": "aio_sockets",
     "AsyncModule": "aio",
     "AsyncPeripheral": "aio_ble",
+    "AsyncMqttClient": "aio_mqtt",
     "AsyncStream": "aio_streams",
     "AsyncUdpService": "aio_sockets",
     "AsyncUdpSocket": "aio_sockets",
     "Chunk": "inbox",
     "Context": "contexts",
     "Datagram": "datagrams",
+    "LastWill": "flows.mqtt",
     "FileInfo": "commands.files",
     "Files": "files",
     "Listener": "sockets",
+    "Message": "messaging",
     "Module": "module",
+    "MqttClient": "mqtt",
     "PingResult": "flows.net",
     "Peripheral": "ble",
     "Recovery": "flows.recover",

@@ -31,6 +31,7 @@ from fcm360w.wire import Command, Flow, Reply
 if TYPE_CHECKING:
     from fcm360w.aio_ble import AsyncBle
     from fcm360w.aio_files import AsyncFiles
+    from fcm360w.aio_mqtt import AsyncMqtt
     from fcm360w.aio_net import AsyncNet
     from fcm360w.aio_tls import AsyncTls
     from fcm360w.contexts import Context
@@ -124,6 +125,13 @@ class AsyncModule:
     @property
     def url(self) -> str:
         return self._port.url
+
+    @cached_property
+    def mqtt(self) -> AsyncMqtt:
+        """As Module.mqtt."""
+        from fcm360w.aio_mqtt import AsyncMqtt
+
+        return AsyncMqtt(self, self._link)
 
     @property
     def baud(self) -> int | None:

@@ -11,6 +11,7 @@
     ├── SendTimeout           also TimeoutError: the caller's time is up, and not all has been sent
     ├── PeerClosed            also ConnectionError: the far end of a socket went away
     ├── SocketLost            also ConnectionError: the module dropped a socket of its own accord
+    │   └── SessionLost           with an MQTT server
     ├── Overrun               bytes were dropped because nobody took them in time
     └── TransportError        also ConnectionError: the way to the module
         ├── TransportLost         was there, and is gone
@@ -34,6 +35,7 @@ __all__ = [
     "ProtocolError",
     "Restarted",
     "SendTimeout",
+    "SessionLost",
     "SocketLost",
     "TransportError",
     "TransportLost",
@@ -157,6 +159,24 @@ class PeerClosed(FCM360WError, ConnectionError):
 
 class SocketLost(FCM360WError, ConnectionError):
     """The module has dropped a socket: it restarted, or its network is gone.  What was not acknowledged may be lost."""
+
+
+class SessionLost(SocketLost):
+    """The session of an MQTT client is gone; `code` is the module's reason (manual 5, Table 2), None if it gave none.
+
+    Of messages that were on their way nobody knows whether they arrived.
+    """
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+    def __str__(self) -> str:
+        return self.message if self.code is None else f"{self.message} (+QMTSTAT {self.code}, manual 5, Table 2)"
+
+    def __reduce__(self) -> Rebuild:
+        return type(self), (self.message, self.code)
 
 
 class Overrun(FCM360WError):

@@ -85,6 +85,7 @@ class Link:
         self.retune: Callable[[int | None], int | None] = untunable
         self.start_rate: int | None = None
         self.doubled = self.doubled_sent = False
+        self._digits = 0
         self.hex_sent_bytes = self.hex_received_digits = False
         self.now = self.idle_at = self.heard_at = now
         self.queue: deque[Ticket] = deque()
@@ -148,7 +149,11 @@ class Link:
         received, sent = row.doubles(), row.doubles_sent()
         if received is not None:
             self.doubled = received
-            self._count_digits()
+        if isinstance(row, Reply) and row.restarts:
+            self._digits = 0
+        for name, digits in row.digits().items():
+            self._digits = self._digits & ~_RULE_BIT[name] | (_RULE_BIT[name] if digits else 0)
+        self._count_digits()
         if sent is not None:
             self.doubled_sent = sent
 
@@ -158,7 +163,8 @@ class Link:
         self._count_digits()
 
     def _count_digits(self) -> None:
-        self._framer.doubled = _HEXED if self.doubled and not self.hex_received_digits else 0
+        doubled = self._digits | (_HEXED if self.doubled else 0)
+        self._framer.doubled = 0 if self.hex_received_digits else doubled
 
     def take_prompt(self) -> bool:
         """Whether a prompt was expected; it is no longer."""

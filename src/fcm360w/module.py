@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fcm360w.ble import Ble
     from fcm360w.contexts import Context
     from fcm360w.files import Files
+    from fcm360w.mqtt import Mqtt
     from fcm360w.net import Net
     from fcm360w.tls import Tls
 
@@ -166,6 +167,13 @@ class Module:
     @property
     def url(self) -> str:
         return self._port.url
+
+    @cached_property
+    def mqtt(self) -> Mqtt:
+        """MQTT (manual 2.5)."""
+        from fcm360w.mqtt import Mqtt
+
+        return Mqtt(self, self._link)
 
     @property
     def baud(self) -> int | None:

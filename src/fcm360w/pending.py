@@ -255,7 +255,7 @@ class Exchange(Pending):
         return self.command.line(mask=True)
 
     def turns(self) -> bool:
-        return self.command.doubles() is not None
+        return self.command.doubles() is not None or bool(self.command.digits())
 
 
 class Waiting(Pending):

@@ -11,7 +11,7 @@ import enum
 import functools
 import threading
 import typing
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, dataclass_transform
 
 from fcm360w.errors import UsageError
@@ -213,6 +213,10 @@ class Reply(Row):
         """As doubles, for payload that is sent."""
         return None
 
+    def digits(self) -> Mapping[str, bool]:
+        """As doubles, for the payload of single rules of the framer, by name."""
+        return {}
+
     def line(self) -> str:
         """The line as a module writes it, without its line ends and payload."""
         text = self.parameters()
@@ -290,6 +294,10 @@ class Command(Row, Generic[R]):
     def doubles_sent(self) -> bool | None:
         """As Reply.doubles_sent, once the command has succeeded."""
         return None
+
+    def digits(self) -> Mapping[str, bool]:
+        """As Reply.digits, once the command has succeeded."""
+        return {}
 
     def replies(self) -> dict[str, type[Reply]]:
         """The kinds of line that answer the command, by the name they begin with."""
@@ -379,6 +387,11 @@ class Setting(Reply):
         super().__init_subclass__(**more)
         cls.index, cls.test = index or cls.index, test
 
+    @classmethod
+    def told(cls, text: str, whose: tuple[Any, ...]) -> Self:
+        """Read the answer to the question for it; `whose` it is was said there."""
+        return cls.read(text)
+
     def whose(self) -> tuple[Any, ...]:
         """The values of the parameters that say whose option it is."""
         return tuple(getattr(self, field.name) for field in self.fields()[: self.index])
@@ -400,6 +413,10 @@ class Get(Command[S], Generic[S]):
                 raise UsageError(f"{self.setting.__name__}: {field.names[0]} {fault} (manual {self.setting.ref})")
         whose = (field.format(value) for field, value in zip(fields, self.whose, strict=True))
         return f"AT{self.setting.at}=" + ",".join([f'"{self.setting.key}"', *whose])
+
+    def answer(self, text: str, data: bytes | None = None) -> Reply | None:
+        name, _, rest = text.partition(":")
+        return self.setting.told(rest.strip(" "), self.whose) if name == self.setting.at else None
 
     def belongs(self, reply: Reply) -> bool:
         return isinstance(reply, Setting) and reply.whose() == self.whose
@@ -432,3 +449,6 @@ class Set(Command[None], Generic[S]):
 
     def doubles_sent(self) -> bool | None:
         return self.setting.doubles_sent()
+
+    def digits(self) -> Mapping[str, bool]:
+        return self.setting.digits()

@@ -20,6 +20,7 @@ SUMMARIES = {
     "send": "Send a file through the module to a TCP server.",
     "recv": "Receive a file through the module from a TCP server.",
     "wifi": "Look for hotspots, join one, open one.",
+    "mqtt": "Publish and receive messages through the module.",
     "files": "List the module's files, put some there, get them back.",
     "ota": "Let the module fetch new firmware and install it.",
     "ping": "Ask a host through the module whether it is there.",

@@ -11,22 +11,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from fcm360w.framer import Rule, Start
-from fcm360w.wire import Command, Reply
+from fcm360w.wire import Command, Reply, Setting
 
-CHAPTERS = ("system", "wifi", "ble", "tcp", "tls", "net", "files")
+CHAPTERS = ("system", "wifi", "ble", "tcp", "tls", "mqttcfg", "mqtt", "net", "files")
 
 # Lines that announce a payload.  The first UNSOLICITED of them may come at any time and are always armed; the others
-# only while a command that they answer is pending.
+# only while a command that they answer is pending.  MQTT clients have one each, since each has its own data format.
 RULES: Mapping[str, Rule] = {
     "recv": Rule('+QIURC: "recv",', Start.AFTER_LINE, field=1, max=1500),
     "written": Rule("+QBLERECV: ", Start.AFTER_LINE, field=2, max=512),
     "ssl_recv": Rule('+QSSLURC: "recv",', Start.AFTER_LINE, field=1, max=1500),
+    **{f"message{client}": Rule(f"+QMTRECV: {client},", Start.INSIDE, field=2, max=10240) for client in range(6)},
     "data": Rule("+QIRD: ", Start.AFTER_LINE, field=0, max=1500),
     "ssl_data": Rule("+QSSLRECV: ", Start.AFTER_LINE, field=0, max=1500),
     "file": Rule("CONNECT ", Start.AFTER_LINE, field=0, max=1 << 20),
     "connect": Rule("CONNECT", Start.RAW),
 }
-UNSOLICITED = 3
+UNSOLICITED = 9
 
 # Of whose payload each byte is two digits while AT+QICFG="dataformat" says so.
 HEXED = ("recv", "data")
@@ -50,6 +51,15 @@ URCS: Mapping[tuple[str, str], str] = {
     ("+QSSLURC", "recv"): "tls:Received",
     ("+QSSLURC", "closed"): "tls:Closed",
     ("+QSSLOPEN", ""): "tls:Opened",
+    ("+QMTSTAT", ""): "mqtt:Lost",
+    ("+QMTRECV", ""): "mqtt:Received",
+    ("+QMTOPEN", ""): "mqtt:Opened",
+    ("+QMTCLOSE", ""): "mqtt:ClosedNetwork",
+    ("+QMTCONN", ""): "mqtt:Connected",
+    ("+QMTDISC", ""): "mqtt:Disconnected",
+    ("+QMTSUB", ""): "mqtt:Subscribed",
+    ("+QMTUNS", ""): "mqtt:Unsubscribed",
+    ("+QMTPUB", ""): "mqtt:Published",
     ("ready", ""): "system:Booted",
     ("RDY", ""): "system:Booted",
 }
@@ -71,7 +81,8 @@ def urc(name: str, key: str) -> type[Reply] | None:
 
 
 def rows(name: str) -> list[type[Any]]:
-    """Every row of a chapter, in the order of the file."""
+    """Every row of a chapter, in the order of the file.  An option without a key is a base of several."""
     module = chapter(name)
     own = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
-    return [value for value in own if issubclass(value, (Command, Reply))]
+    found = (value for value in own if issubclass(value, (Command, Reply)))
+    return [row for row in found if row.key or not issubclass(row, Setting)]

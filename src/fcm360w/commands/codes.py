@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class SocketCode(IntEnum):
@@ -61,18 +61,120 @@ SOCKET_TEXTS = {
 }
 
 
-def describe(number: int) -> tuple[int, str]:
-    """A code with its text; codes that the manual does not list get an empty text."""
-    return number, SOCKET_TEXTS.get(SocketCode(number), "") if number in SocketCode._value2member_map_ else ""
+class MqttLossCode(IntEnum):
+    """Why an MQTT client lost its session, +QMTSTAT (Table 2)."""
+
+    SERVER_CLOSED = 1
+    PING_FAILED = 2
+    CONNECT_FAILED = 3
+    CONNACK_FAILED = 4
+    DISCONNECTED = 5
+    SENDING_FAILED = 6
+    LINK_DOWN = 7
+    CLIENT_CLOSED = 8
+
+
+MQTT_LOSS_TEXTS = {
+    MqttLossCode.SERVER_CLOSED: "the server closed or reset the connection",
+    MqttLossCode.PING_FAILED: "PINGREQ could not be sent or was not answered",
+    MqttLossCode.CONNECT_FAILED: "CONNECT could not be sent or was not answered",
+    MqttLossCode.CONNACK_FAILED: "CONNACK did not come in time",
+    MqttLossCode.DISCONNECTED: "the client sent DISCONNECT and the server closed",
+    MqttLossCode.SENDING_FAILED: "the client gave up, since sending kept failing",
+    MqttLossCode.LINK_DOWN: "the link is down or the server out of reach",
+    MqttLossCode.CLIENT_CLOSED: "the client closed the connection",
+}
+
+
+class MqttOpenCode(IntEnum):
+    """What became of the network of an MQTT client, +QMTOPEN."""
+
+    FAILED = -1
+    DONE = 0
+    BAD_PARAMETER = 1
+    IN_USE = 2
+    NETWORK_FAILED = 3
+    DNS_FAILED = 4
+    NETWORK_LOST = 5
+    OUT_OF_MEMORY = 6
+
+
+MQTT_OPEN_TEXTS = {
+    MqttOpenCode.FAILED: "the network could not be opened",
+    MqttOpenCode.DONE: "the network is open",
+    MqttOpenCode.BAD_PARAMETER: "a parameter is wrong",
+    MqttOpenCode.IN_USE: "the client number is in use",
+    MqttOpenCode.NETWORK_FAILED: "the network failed",
+    MqttOpenCode.DNS_FAILED: "the name could not be resolved",
+    MqttOpenCode.NETWORK_LOST: "the network was lost",
+    MqttOpenCode.OUT_OF_MEMORY: "the module is out of memory",
+}
+
+
+class ConnackCode(IntEnum):
+    """What the server said to a log-in, +QMTCONN."""
+
+    ACCEPTED = 0
+    PROTOCOL = 1
+    CLIENT_ID = 2
+    UNAVAILABLE = 3
+    CREDENTIALS = 4
+    NOT_AUTHORIZED = 5
+
+
+CONNACK_TEXTS = {
+    ConnackCode.ACCEPTED: "accepted",
+    ConnackCode.PROTOCOL: "refused: unacceptable protocol version",
+    ConnackCode.CLIENT_ID: "refused: client ID rejected",
+    ConnackCode.UNAVAILABLE: "refused: server unavailable",
+    ConnackCode.CREDENTIALS: "refused: bad user name or password",
+    ConnackCode.NOT_AUTHORIZED: "refused: not authorized",
+}
+
+
+class PacketCode(IntEnum):
+    """What became of a packet to an MQTT server, +QMTCONN, +QMTSUB, +QMTUNS and +QMTPUB."""
+
+    ANSWERED = 0
+    SENT_AGAIN = 1
+    NOT_SENT = 2
+
+
+PACKET_TEXTS = {
+    PacketCode.ANSWERED: "sent and answered",
+    PacketCode.SENT_AGAIN: "sent again, for no answer came in time",
+    PacketCode.NOT_SENT: "could not be sent",
+}
+
+
+class DoneCode(IntEnum):
+    """What became of an end, +QMTCLOSE and +QMTDISC."""
+
+    FAILED = -1
+    DONE = 0
+
+
+DONE_TEXTS = {DoneCode.FAILED: "failed", DoneCode.DONE: "done"}
 
 
 class CodeTable(NamedTuple):
     """One table of codes: where the manual has it, and what it says of each."""
 
     ref: str
-    texts: Mapping[SocketCode, str]
+    texts: Mapping[Any, str]
 
 
 TABLES: Mapping[str, CodeTable] = {
     "socket": CodeTable("5, Table 3", SOCKET_TEXTS),
+    "mqtt_urc": CodeTable("5, Table 2", MQTT_LOSS_TEXTS),
+    "mqtt_open": CodeTable("2.5.2", MQTT_OPEN_TEXTS),
+    "mqtt_connack": CodeTable("2.5.4", CONNACK_TEXTS),
+    "mqtt_packet": CodeTable("2.5.4", PACKET_TEXTS),
+    "mqtt_done": CodeTable("2.5.3", DONE_TEXTS),
 }
+
+
+def describe(number: int, table: str = "socket") -> tuple[int, str]:
+    """A code with its text; codes that the manual does not list get an empty text."""
+    texts = {int(code): text for code, text in TABLES[table].texts.items()}
+    return number, texts.get(number, "")

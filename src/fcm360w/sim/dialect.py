@@ -85,6 +85,12 @@ class Dialect:
     # ---- TLS
     default_names: Annotated[bool, Says("certificates that are not set are ca.pem, user.pem, user_key.pem")] = False
 
+    # ---- MQTT
+    bare: Annotated[bool, Says("the payload in +QMTRECV lacks its quotes")] = False
+    no_len: Annotated[bool, Says("the length in +QMTRECV is left out")] = False
+    pkt_timeout_60: Annotated[bool, Says("a time limit for packets of more than 60 s is refused")] = False
+    aliauth_error: Annotated[bool, Says('AT+QMTCFG="aliauth" is refused')] = False
+    disc_stat: Annotated[bool, Says("+QMTSTAT: 0,5 follows +QMTDISC")] = False
     # ---- files
     qfdel: Annotated[bool, Says("AT+QFDEL deletes a file")] = False
     qfwrite_bare: Annotated[bool, Says("+QFWRITE: 5,5 follows the payload without a line end before it")] = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 
+from fcm360w.commands import mqtt
 from fcm360w.commands.ble import LinkEvent
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.files import FileData, FileWritten
@@ -54,6 +55,8 @@ class Encoder:
 
     def unsolicited(self, reply: Reply, *, hexed: bool = False) -> bytes:
         """A line and the payload that belongs to it; `hexed` prints each byte of it as two digits."""
+        if isinstance(reply, mqtt.Received) and reply.data is not None:
+            return self._message(reply, reply.data, hexed)
         field = reply.payload_field()
         data: bytes | None = getattr(reply, field.name) if field else None
         if field is None or not data:
@@ -64,6 +67,15 @@ class Encoder:
         comma = "," if isinstance(reply, Data) and reply.remote_ip and self._dialect.qird_comma else ""
         open_ended = isinstance(reply, FileData) or (reply.key == "recv" and self._dialect.push_no_trailer)
         return self.line(self._text(counted) + comma) + body + (b"" if open_ended else CRLF)
+
+    def _message(self, reply: mqtt.Received, data: bytes, hexed: bool) -> bytes:
+        """A message, with its payload in the line; a module does not mind what a topic holds."""
+        body = binascii.hexlify(data).upper() if hexed else data
+        count = len(body) if self._dialect.hex_recv_digits else len(data)
+        quote = b"" if self._dialect.bare else b'"'
+        length = "" if self._dialect.no_len else f"{count},"
+        head = encode(f'{reply.at}: {reply.client_idx},{reply.msg_id},"{reply.topic}",{length}')
+        return CRLF + head + quote + body + quote + CRLF
 
     def _text(self, reply: Reply) -> str:
         if isinstance(reply, LastError) and self._dialect.geterror_bare:

@@ -26,8 +26,14 @@ class Entry:
     def counted(self) -> bool:
         return self._prompt.count is not None
 
+    @property
+    def _complete(self) -> bool:
+        return len(self._data) == self._prompt.count
+
     def deadline(self) -> float | None:
         """When the host's silence, or its time, ends the entry."""
+        if self._complete:
+            return self._heard + self._prompt.quiet
         return self._heard + self._prompt.patience if self._prompt.patience else None
 
     def feed(self, data: bytes, now: float) -> int:
@@ -36,8 +42,8 @@ class Entry:
         if self._prompt.count is not None:
             used = self._prompt.count - len(self._data)
             self._data += data[:used]
-            self.done = len(self._data) == self._prompt.count
-            return min(used, len(data))
+            self.done = self._complete and not self._prompt.quiet
+            return len(data) if self._complete and self._prompt.quiet else min(used, len(data))
         end = END.search(data)
         stop = end.start() if end else len(data)
         # What is too long is refused at its end; until then one byte over the limit is all that need be kept.
@@ -47,7 +53,7 @@ class Entry:
 
     def expire(self) -> bytes:
         """What was entered when the time is over.  Refused if that is not enough."""
-        if not self._prompt.connect:
+        if not self._prompt.connect and not self._complete:
             raise Refused(SocketCode.TIMED_OUT)
         return bytes(self._data)
 

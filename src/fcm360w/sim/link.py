@@ -15,6 +15,7 @@ from typing import Any
 
 from fcm360w.commands import tls
 from fcm360w.commands.codes import SocketCode
+from fcm360w.commands.mqtt import Received as Message
 from fcm360w.commands.tcp import Access, Escape, Opened, PacketSize, PacketWait, Received
 from fcm360w.framer import Framer, Kind
 from fcm360w.lines import masked
@@ -157,7 +158,7 @@ class SimLink:
         if self._data:
             return self._data.socket.waiting()
         pushing = (socket for socket in self.module.sockets.every() if socket.access is Access.PUSH)
-        return self._may_speak() and any(len(socket.inbox) for socket in pushing)
+        return self._may_speak() and (bool(self.module.waiting) or any(len(socket.inbox) for socket in pushing))
 
     def touch(self, now: float) -> None:
         """Nobody listened to the host until `now`: no silence was observed."""
@@ -315,7 +316,7 @@ class SimLink:
         if isinstance(reply, Raw):
             self._put(reply.data)
             return
-        self._say(self._encoder.information(reply, first=not self._told, hexed=self.module.hexed))
+        self._say(self._encoder.information(reply, first=not self._told, hexed=self.module.hexes(reply)))
         self._told = True
 
     def _suspend(self, step: Prompt | Wait) -> None:
@@ -418,11 +419,13 @@ class SimLink:
         line = self.module.waiting[0]
         if isinstance(line, (Received, tls.Received)) and not self._deliver(line):
             return False
+        if isinstance(line, Message) and self._queued >= self.window:
+            return False
         self.module.waiting.popleft()
         if isinstance(line, (Opened, tls.Opened)):
             self.module.last_error = SocketCode(line.err)
         if not isinstance(line, (Received, tls.Received)):
-            self._say(self._encoder.unsolicited(line))
+            self._say(self._encoder.unsolicited(line, hexed=self.module.hexes(line)))
         return True
 
     def _deliver(self, line: Received | tls.Received) -> bool:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from fcm360w.commands import tls
+from fcm360w.commands import mqtt, mqttcfg, tls
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import UpgradeChange, UpgradeEvent
 from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
@@ -20,6 +20,7 @@ from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.dialler import Dialler
 from fcm360w.sim.files import Files
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
+from fcm360w.sim.mqtt import Mqtt
 from fcm360w.sim.names import Names
 from fcm360w.sim.network import Attempt, Connection, Network
 from fcm360w.sim.pings import Pings
@@ -76,6 +77,7 @@ class Module:
         self.names = Names(network, self.chance, lambda: self.radio.chosen_servers)
         self.pings = Pings(network, self.names, self.notify)
         self.bluetooth = Bluetooth(self.notify, dialect.blerecv_uuid)
+        self.mqtt = Mqtt(self)
         self.dialler = Dialler(network, self.setting, self.files.whole, default_names=dialect.default_names)
         self.services: tuple[Service, ...] = (
             self.upgrade,
@@ -84,6 +86,7 @@ class Module:
             self.names,
             self.pings,
             self.bluetooth,
+            self.mqtt,
         )
         self.waiting: deque[Reply] = deque()
         self.waiting_high_water = 0
@@ -117,6 +120,12 @@ class Module:
     def hexed(self) -> bool:
         """Whether received data are printed as hexadecimal digits."""
         return self.setting(DataFormat).recv_data_format is Format.HEX
+
+    def hexes(self, line: Reply) -> bool:
+        """Whether the payload of a line is printed so."""
+        if isinstance(line, mqtt.Received):
+            return self.setting(mqttcfg.DataFormat, line.client_idx).recv_mode is Format.HEX
+        return self.hexed
 
     def holds(self, length: int) -> int:
         """Bytes that received data of this length on the wire stand for."""

@@ -48,7 +48,8 @@ class Prompt:
 
     `patience` is how many seconds the host may be silent; 0 is for ever.  With `connect` the bytes are invited by
     CONNECT, after which silence ends them: what has come until then is the payload, which `limit` does not bound.
-    `whole` counts the patience from the invitation, not from the last byte.
+    `whole` counts the patience from the invitation, not from the last byte.  With `quiet` what comes after a counted
+    payload is deleted, until nothing has come for so many seconds.
     """
 
     count: int | None
@@ -56,6 +57,7 @@ class Prompt:
     patience: float
     connect: bool = False
     whole: bool = False
+    quiet: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

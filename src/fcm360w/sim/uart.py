@@ -16,7 +16,7 @@ import math
 from collections import deque
 from typing import NamedTuple
 
-__all__ = ["BITS_PER_BYTE", "READ_AHEAD", "Chunk", "Lane", "Passage", "PayloadStamps", "Uart"]
+__all__ = ["BITS_PER_BYTE", "QUANTUM", "READ_AHEAD", "Chunk", "Lane", "Passage", "PayloadStamps", "Uart"]
 
 BITS_PER_BYTE = 10
 QUANTUM = 0.002

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from fcm360w.commands.wifi import GetDnsServers, SetDnsServers
 from fcm360w.parameters import Field, Range
@@ -14,15 +15,35 @@ from fcm360w.sim.parser import options_of
 from fcm360w.sim.steps import Answer, Printed
 from fcm360w.wire import Ask, Command, Get, Set, Setting
 
+S = TypeVar("S", bound=Setting)
+Check = Callable[[Module, S], None]
+CHECKS: dict[type[Setting], Check[Any]] = {}
+
+
+def minds(row: type[S]) -> Callable[[Check[S]], Check[S]]:
+    """Register what may refuse an option's value, before it is set and before it is told."""
+
+    def register(check: Check[S]) -> Check[S]:
+        CHECKS[row] = check
+        return check
+
+    return register
+
+
+def _checked(module: Module, value: Setting) -> Setting:
+    if check := CHECKS.get(type(value)):
+        check(module, value)
+    return value
+
 
 @handles(Get)
 def get(module: Module, command: Get[Setting]) -> Answer:
-    return (module.setting(command.setting, *command.whose),)
+    return (_checked(module, module.setting(command.setting, *command.whose)),)
 
 
 @handles(Set)
 def put(module: Module, command: Set[Setting]) -> Answer:
-    module.change(command.setting)
+    module.change(_checked(module, command.setting))
     return ()
 
 
