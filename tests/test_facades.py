@@ -1139,13 +1139,14 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
     }
     quick = set(public(both)) - waits
     values = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "peer"}
-    values |= {"dropped", "full", "over", "waiting", "tls", "files"}
+    values |= {"dropped", "full", "over", "waiting", "tls", "files", "mqtt"}
+    values |= {"client_idx", "connected", "published"}
     assert quick <= values | {"adopt", "forget", "set_hex_units", "settimeout", "stats", "stream_over", "suspended"}
 
 
 def test_both_are_contexts() -> None:
-    sync: list[type[Any]] = [Module, Stream, Listener, UdpEnd]
-    both: list[type[Any]] = [AsyncModule, AsyncStream, AsyncListener, AsyncUdpEnd]
+    sync: list[type[Any]] = [Module, Stream, Listener, UdpEnd, MqttClient]
+    both: list[type[Any]] = [AsyncModule, AsyncStream, AsyncListener, AsyncUdpEnd, AsyncMqttClient]
     for kind in sync:
         assert {"__enter__", "__exit__"} <= set(vars(kind))
     for kind in both:
