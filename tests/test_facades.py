@@ -1152,13 +1152,13 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
     quick = set(public(both)) - waits - faces
     values = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "peer"}
     values |= {"dropped", "full", "over", "waiting"}
-    values |= {"ble", "characteristics", "connected", "mtu"}
+    values |= {"characteristics", "client_idx", "connected", "mtu", "published"}
     assert quick <= values | {"adopt", "forget", "set_hex_units", "settimeout", "stats", "stream_over", "suspended"}
 
 
 def test_both_are_contexts() -> None:
-    sync: list[type[Any]] = [Module, Stream, Listener, UdpEnd, Peripheral]
-    both: list[type[Any]] = [AsyncModule, AsyncStream, AsyncListener, AsyncUdpEnd, AsyncPeripheral]
+    sync: list[type[Any]] = [Module, Stream, Listener, UdpEnd, Peripheral, MqttClient]
+    both: list[type[Any]] = [AsyncModule, AsyncStream, AsyncListener, AsyncUdpEnd, AsyncPeripheral, AsyncMqttClient]
     for kind in sync:
         assert {"__enter__", "__exit__"} <= set(vars(kind))
     for kind in both:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from fcm360w.commands.system import Switch
 from fcm360w.commands.tcp import Format
@@ -74,11 +74,11 @@ def first_gap(row: Row, names: Sequence[str], step: int = 1) -> str | None:
 # ---- options --------------------------------------------------------------------------------------------------------
 
 
-class ClientSetting(Setting, at="+QMTCFG", ref="2.5.1", index=1):
+class OfClient(Row):
     """An option of a client.  The answer to the question for it does not repeat whose it is."""
 
     @classmethod
-    def told(cls, text: str, whose: tuple[object, ...]) -> Self:
+    def told(cls, text: str, whose: tuple[Any, ...]) -> Self:
         key, *values = split(text) if text else [""]
         return cls.parse(",".join([key, *map(str, whose), *values]))
 
@@ -91,14 +91,14 @@ class ClientSetting(Setting, at="+QMTCFG", ref="2.5.1", index=1):
         return f"{self.at}: {','.join([key, *values])}"
 
 
-class Version(ClientSetting, at="+QMTCFG", key="version", ref="2.5.1", index=1):
+class Version(OfClient, Setting, at="+QMTCFG", key="version", ref="2.5.1", index=1):
     """Protocol version of a client."""
 
     client_idx: ClientIdx = 0
     vsn: Annotated[Protocol, Note("M7")] = Protocol.V3_1_1
 
 
-class Ssl(Joint, ClientSetting, at="+QMTCFG", key="ssl", ref="2.5.1", index=1):
+class Ssl(Joint, OfClient, Setting, at="+QMTCFG", key="ssl", ref="2.5.1", index=1):
     """Plain TCP, or TLS as a context says."""
 
     client_idx: ClientIdx = 0
@@ -112,21 +112,21 @@ class Ssl(Joint, ClientSetting, at="+QMTCFG", key="ssl", ref="2.5.1", index=1):
         return super().line() if self.ssl_enable else f'{self.at}: "{self.key}",0'
 
 
-class KeepAlive(ClientSetting, at="+QMTCFG", key="keepalive", ref="2.5.1", index=1):
+class KeepAlive(OfClient, Setting, at="+QMTCFG", key="keepalive", ref="2.5.1", index=1):
     """Seconds of silence after which the module pings the server; 0 never."""
 
     client_idx: ClientIdx = 0
     keep_alive_time: Annotated[int, Range(0, 3600, "s")] = 120
 
 
-class Session(ClientSetting, at="+QMTCFG", key="session", ref="2.5.1", index=1):
+class Session(OfClient, Setting, at="+QMTCFG", key="session", ref="2.5.1", index=1):
     """Whether the server keeps the client's subscriptions, and what comes for them, once it has left."""
 
     client_idx: ClientIdx = 0
     clean_session: SessionKind = SessionKind.CLEAN
 
 
-class Timeout(ClientSetting, at="+QMTCFG", key="timeout", ref="2.5.1", index=1):
+class Timeout(OfClient, Setting, at="+QMTCFG", key="timeout", ref="2.5.1", index=1):
     """How long a packet waits for its answer, and how often it is sent again; the notice has no known effect (M6)."""
 
     client_idx: ClientIdx = 0
@@ -137,7 +137,8 @@ class Timeout(ClientSetting, at="+QMTCFG", key="timeout", ref="2.5.1", index=1):
 
 class Will(
     Joint,
-    ClientSetting,
+    OfClient,
+    Setting,
     at="+QMTCFG",
     key="will",
     ref="2.5.1",
@@ -162,14 +163,14 @@ class Will(
         return super().line() if self.will_flag else f'{self.at}: "{self.key}",0'
 
 
-class ReceiveMode(ClientSetting, at="+QMTCFG", key="recv/mode", ref="2.5.1", index=1):
+class ReceiveMode(OfClient, Setting, at="+QMTCFG", key="recv/mode", ref="2.5.1", index=1):
     """Whether messages come whole, or are stored in the module's five places and only told of."""
 
     client_idx: ClientIdx = 0
     msg_recv_mode: Delivery = Delivery.WHOLE
 
 
-class DataFormat(ClientSetting, at="+QMTCFG", key="dataformat", ref="2.5.1", index=1):
+class DataFormat(OfClient, Setting, at="+QMTCFG", key="dataformat", ref="2.5.1", index=1):
     """Text or hexadecimal payloads."""
 
     client_idx: ClientIdx = 0
@@ -180,7 +181,7 @@ class DataFormat(ClientSetting, at="+QMTCFG", key="dataformat", ref="2.5.1", ind
         return {f"message{self.client_idx}": self.recv_mode is Format.HEX}
 
 
-class AliAuth(ClientSetting, at="+QMTCFG", key="aliauth", ref="2.5.1", index=1, test=""):
+class AliAuth(OfClient, Setting, at="+QMTCFG", key="aliauth", ref="2.5.1", index=1, test=""):
     """What a cloud of Alibaba's knows the device by; the manual mentions it without a word of what it does (M10)."""
 
     client_idx: ClientIdx = 0
