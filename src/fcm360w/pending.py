@@ -14,7 +14,7 @@ from fcm360w.events import Event
 from fcm360w.parameters import ParseError, encode
 from fcm360w.states import STREAMING, Cause, State
 from fcm360w.steps import EscapePolicy, Foreign, Guarded, Heard, Pause, Rate, Silence, StartRate, Tell, Until, Within
-from fcm360w.wire import Command, Reply
+from fcm360w.wire import Command, Get, Reply, Set
 
 if TYPE_CHECKING:
     from fcm360w.datamode import DataMode
@@ -179,7 +179,9 @@ class Exchange(Pending):
         if self.command.body() is not None:
             link.owing = None
         code = int(number) if number.isdigit() else None
-        self._refuse(link, CommandError(self.command.line(mask=True), text, code, None, self.command.section()))
+        about: Any = self.command.setting if isinstance(self.command, (Get, Set)) else self.command
+        reason = about.reason(code) or None if code is not None else None
+        self._refuse(link, CommandError(self.command.line(mask=True), text, code, reason, self.command.section()))
 
     def _refuse(self, link: Link, error: CommandError) -> None:
         link.refusals += 1
@@ -202,7 +204,10 @@ class Exchange(Pending):
         if reply is None or not self.command.belongs(reply):
             return False
         self.replies.append(reply)
-        if link.state is State.LATE:
+        if self.command.ends(reply):
+            link.out.clear()  # what has not left of a payload that was waited for in vain
+            self._complete(link, "OK")
+        elif link.state is State.LATE:
             self._complete(link, "OK")
         return True
 

@@ -13,7 +13,7 @@ from typing import Any
 from fcm360w.framer import Rule, Start
 from fcm360w.wire import Command, Reply
 
-CHAPTERS = ("system", "wifi", "tcp")
+CHAPTERS = ("system", "wifi", "tcp", "http")
 
 # Lines that announce a payload.  The first UNSOLICITED of them may come at any time and are always armed; the others
 # only while a command that they answer is pending.
@@ -34,6 +34,11 @@ URCS: Mapping[tuple[str, str], str] = {
     ("+QIURC", "incoming"): "tcp:Incoming",
     ("+QIURC", "incoming full"): "tcp:IncomingFull",
     ("+QIOPEN", ""): "tcp:Opened",
+    ("+QHTTPURC", "closed"): "http:SessionClosed",
+    ("+QHTTPGET", ""): "http:GetOutcome",
+    ("+QHTTPPOST", ""): "http:PostOutcome",
+    ("+QHTTPPUT", ""): "http:PutOutcome",
+    ("+QHTTPREAD", ""): "http:ReadOutcome",
     ("ready", ""): "system:Booted",
     ("RDY", ""): "system:Booted",
 }
