@@ -18,7 +18,6 @@ from fcm360w.wire import Ask, Command, Get, Set, Setting
 
 __all__ = ["Reader", "Unknown", "after_at", "concerns_sockets", "options_of", "segments"]
 
-# Of all commands only those of HTTP say what is wrong (G-10).
 INVALID_HTTP = HttpCode.INVALID_PARAMETERS
 NAME = re.compile(r"(\+[A-Z]+|[A-Z]?)(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -59,6 +58,11 @@ def _table() -> tuple[type[Any], ...]:
 def _is_told_of(ref: str) -> bool:
     """Whether AT+QIGETERROR speaks of this section's commands: all of manual 2.3 but itself."""
     return ref.startswith("2.3.") and ref != "2.3.9"
+
+
+def _has_codes(row: type[Any]) -> bool:
+    """Whether what is wrong with its parameters is told: of all commands only those of HTTP do that (G-10)."""
+    return row.ref.startswith("2.6.") and (issubclass(row, Setting) or row.form == "write")
 
 
 def concerns_sockets(command: Command[Any]) -> bool:
@@ -113,7 +117,7 @@ class Reader(NamedTuple):
         command = self._write(name, rest[1:]) if rest[:1] == "=" else self._short(name, rest)
         if command is None:
             candidates: list[Any] = [*_commands().get(name, []), *_settings().get(name, [])]
-            coded = rest[:1] == "=" and any(row.ref.startswith("2.6.") for row in candidates)
+            coded = rest[:1] == "=" and any(map(_has_codes, candidates))
             raise Unknown(any(_is_told_of(row.ref) for row in candidates), INVALID_HTTP if coded else None)
         return command
 
