@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fcm360w.commands import system, tcp, wifi
+from fcm360w.commands import http, system, tcp, wifi
 from fcm360w.reference import entries
 from fcm360w.wire import Command
 from sim_bench import CONNECT, ERROR, OK, Bench
@@ -39,7 +39,35 @@ TESTS = {
     "AT+QIACCEPT": ("+QIACCEPT: (0-11),(0,1),(0-11)",),
     "AT+QISWTMD": ("+QISWTMD: (0-11),(0-2)",),
     "AT+QIGETERROR": (),
+    "AT+QHTTPCFG": (
+        '+QHTTPCFG: "url",<url_string>',
+        '+QHTTPCFG: "header",<header_value>',
+        '+QHTTPCFG: "auth",<username_password>',
+        '+QHTTPCFG: "sslctxid",(0-5)',
+        '+QHTTPCFG: "rsp/header",(0,1)',
+        '+QHTTPCFG: "rspout/auto",(0,1)',
+        '+QHTTPCFG: "closed/ind",(0,1)',
+        '+QHTTPCFG: "form/option",<name>,<file_name>,<content_type>',
+        '+QHTTPCFG: "reset"',
+    ),
+    "AT+QHTTPGET": ("+QHTTPGET: (1-65535)",),
+    "AT+QHTTPPOST": ("+QHTTPPOST: (1-1024000),(1-65535),(1-65535)",),
+    "AT+QHTTPPUT": ("+QHTTPPUT: (1-1024000),(1-65535),(1-65535)",),
+    "AT+QHTTPREAD": ("+QHTTPREAD: (1-65535)",),
+    "AT+QHTTPSTOP": (),
 }
+
+
+def has_url(bench: Bench) -> None:
+    bench.host(b'AT+QHTTPCFG="url","http://10.0.0.9/"\r')
+
+
+def has_response(bench: Bench) -> None:
+    has_url(bench)
+    bench.host(b"AT+QHTTPGET\r")
+    bench.network.connections[-1].arrive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    bench.tick()
+
 
 # What a row needs to be served, and which are not served at all in the dialect `manual`.
 NEEDS: dict[type[Command[Any]], Callable[[Bench], object]] = {
@@ -52,8 +80,15 @@ NEEDS: dict[type[Command[Any]], Callable[[Bench], object]] = {
     tcp.Accept: lambda bench: bench.listener(0),
     tcp.SwitchMode: lambda bench: bench.open(0),
     tcp.Resume: lambda bench: bench.open(0),
+    http.SendGet: has_url,
+    http.SendGetUsual: has_url,
+    http.SendPost: has_url,
+    http.SendPut: has_url,
+    http.ReadResponse: has_response,
+    http.ReadResponseUsual: has_response,
 }
-UNKNOWN = {wifi.SetStationAddressesApart}
+UNKNOWN = {wifi.SetStationAddressesApart, http.AddHeaderApart}
+INVITE = (http.SendPost, http.SendPut)
 LISTED = [row for row in TABLE if issubclass(row, Command) and row not in UNKNOWN and row is not tcp.Escape]
 
 
@@ -93,7 +128,8 @@ def test_a_listed_form_is_answered(row: type[Command[Any]]) -> None:
     bench.wait(1.0)
     command = sample(row, **VALUES.get(row, {}))
     said = bench.host(command.line().encode() + b"\r") or bench.wait(10.0)
-    wanted = CONNECT if command.connects() else PROMPT if command.body() is not None else OK
+    invites = command.connects() or isinstance(command, INVITE)
+    wanted = CONNECT if invites else PROMPT if command.body() is not None else OK
     assert wanted in said
     assert ERROR not in said
 

@@ -15,11 +15,12 @@ from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
 from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
+from fcm360w.sim.http import Http
 from fcm360w.sim.network import Attempt, Connection, Network
 from fcm360w.sim.radio import Radio
 from fcm360w.sim.service import Service
 from fcm360w.sim.sockets import Sockets
-from fcm360w.sim.steps import Refused
+from fcm360w.sim.steps import Refused, Speech
 from fcm360w.sim.store import MemoryStore, Store
 from fcm360w.sim.upgrade import Upgrade
 from fcm360w.wire import Reply, Setting
@@ -62,8 +63,9 @@ class Module:
         self.network = network
         self.sockets = Sockets(network, self)
         self.upgrade = Upgrade(network, self._upgrade_changed, dialect.upgrade_delay)
-        self.services: tuple[Service, ...] = (self.upgrade,)
-        self.waiting: deque[Reply] = deque()
+        self.http = Http(self)
+        self.services: tuple[Service, ...] = (self.upgrade, self.http)
+        self.waiting: deque[Reply | Speech] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
         self._delivered_baud = baud or FACTORY_BAUD
@@ -119,6 +121,11 @@ class Module:
 
     # ---- clients of protocols ----
 
+    @property
+    def online(self) -> bool:
+        """Whether there is a network, the station's or that of the module's own hotspot."""
+        return self.radio.up or self.radio.ap_up
+
     def dial(
         self, host: str, port: int, context: int | None, done: Callable[[Connection | SocketCode], None]
     ) -> Attempt:
@@ -129,12 +136,13 @@ class Module:
 
     # ---- lines that nobody asked for ----
 
-    def notify(self, line: Reply) -> bool:
+    def notify(self, line: Reply | Speech, owed: bool = False) -> bool:
         """Queue an unsolicited or late line.  False: beyond a bound the newest is dropped and counted.
 
-        What is owed to a socket in use never is; there are few of these.
+        What is `owed`, as to a socket in use, never is; there are few of these.
         """
-        if len(self.waiting) >= MAX_WAITING and not isinstance(line, (Closed, Opened, Received)):
+        owed = owed or isinstance(line, (Closed, Opened, Received))
+        if len(self.waiting) >= MAX_WAITING and not owed:
             self.waiting_dropped += 1
             return False
         self.waiting.append(line)

@@ -18,7 +18,7 @@ from fcm360w.wire import Reply
 if TYPE_CHECKING:
     from fcm360w.sim.endpoints import Client
 
-__all__ = ["Answer", "Connect", "Ending", "Printed", "Prompt", "Raw", "Refused", "Step", "Steps", "Wait"]
+__all__ = ["Answer", "Connect", "Ending", "Printed", "Prompt", "Raw", "Refused", "Speech", "Step", "Steps", "Wait"]
 
 
 class Refused(Exception):
@@ -48,7 +48,8 @@ class Prompt:
 
     `patience` is how many seconds the host may be silent; 0 is for ever.  With `connect` the bytes are invited by
     CONNECT, after which silence ends them: what has come until then is the payload, which `limit` does not bound.
-    `whole` counts the patience from the invitation, not from the last byte.
+    `whole` counts the patience from the invitation, not from the last byte.  `more` goes on with a payload that was
+    invited before, so that it need not be held at once.
     """
 
     count: int | None
@@ -56,11 +57,15 @@ class Prompt:
     patience: float
     connect: bool = False
     whole: bool = False
+    more: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Raw:
-    """Bytes for the host as they are: the next line brings its own leading line end."""
+    """Bytes for the host as they are: the next line brings its own leading line end.
+
+    The handler goes on once the serial line has room for more.
+    """
 
     data: bytes
 
@@ -88,3 +93,10 @@ Step = Reply | Prompt | Raw | Wait
 Ending = str | Connect | None
 Steps = Generator[Step, Any, Ending]
 Answer = tuple[Reply, ...] | str | Connect | Steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Speech:
+    """More than a line that nobody asked for: it has the serial line to itself until it ends, with a line."""
+
+    steps: Callable[[], Steps]
