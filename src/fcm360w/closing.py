@@ -139,7 +139,7 @@ class Pour:
         """Whether the probe is answered; None if that is still open, False if payload follows."""
         for answer in ANSWER.finditer(extra):
             if said_by_module(extra[: answer.start()], whole=True):
-                return True
+                return said_by_module(extra[answer.end() :], whole=False)
         return None if len(extra) < WATCH_TAIL and said_by_module(extra, whole=False) else False
 
     def _pass(self, data: bytes, now: float) -> None:

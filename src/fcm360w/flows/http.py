@@ -100,7 +100,7 @@ class Framed:
             end = begun.find(b"\r\n\r\n", at)
             if end < 0:
                 return ...
-            if not start[:16].split(b" ")[1:2] == [b"100"]:
+            if start[:16].split(b" ")[1:2] != [b"100"]:
                 break
             at = end + 4
         self.size = end + 4
