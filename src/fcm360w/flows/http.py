@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-from fcm360w.closing import Intake, Poured
+from fcm360w.closing import Intake, poured
 from fcm360w.commands.codes import HttpCode
 from fcm360w.commands.http import (
     AddHeaderApart,
@@ -133,7 +133,7 @@ def fetch(request: Request, intake: Intake, framed: Framed) -> Steps[Outcome]:
         yield from stop()
         outcome = yield from request.sending()
     framed.announced = outcome.content_length
-    yield Poured(ReadResponse(request.response_time), intake)
+    yield from poured(ReadResponse(request.response_time), intake)
     return outcome
 
 
