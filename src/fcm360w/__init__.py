@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fcm360w.aio_sockets import AsyncListener, AsyncUdpService, AsyncUdpSocket
     from fcm360w.aio_streams import AsyncStream
     from fcm360w.datagrams import Datagram
+    from fcm360w.fetching import Progress, Response
     from fcm360w.flows.recover import Recovery, Rung
     from fcm360w.flows.wifi import WifiStatus
     from fcm360w.inbox import Chunk
@@ -62,8 +63,10 @@ __all__ = [
     "NoAnswer",
     "Overrun",
     "PeerClosed",
+    "Progress",
     "ProtocolError",
     "Recovery",
+    "Response",
     "Restarted",
     "Rung",
     "SendTimeout",
@@ -92,7 +95,9 @@ _WHERE = {
     "Datagram": "datagrams",
     "Listener": "sockets",
     "Module": "module",
+    "Progress": "fetching",
     "Recovery": "flows.recover",
+    "Response": "fetching",
     "Rung": "flows.recover",
     "Stats": "stats",
     "Stream": "streams",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -29,7 +29,7 @@ from fcm360w.turns import Turn, Turned, Turns, earlier, left, perform, recovered
 from fcm360w.wire import Command, Flow, Reply
 
 if TYPE_CHECKING:
-    pass
+    from fcm360w.aio_http import AsyncHttp
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -144,6 +144,13 @@ class AsyncModule:
             if self._link.error:
                 return
             await self._changed(None)
+
+    @cached_property
+    def http(self) -> AsyncHttp:
+        """As Module.http."""
+        from fcm360w.aio_http import AsyncHttp
+
+        return AsyncHttp(self, self._link)
 
     async def stream(self, host: str, port: int, mode: Mode = "transparent") -> AsyncStream:
         """As Module.stream."""

@@ -6,9 +6,9 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from fcm360w.attached import attach
 from fcm360w.channel import ACCESS, Channel, Mode
@@ -26,6 +26,9 @@ from fcm360w.streams import CLOSE_WAIT, Stream
 from fcm360w.threads import Waiters, Waiting, writable
 from fcm360w.turns import Turn, Turned, Turns, earlier, events, left, perform, recovered, wait, woken
 from fcm360w.wire import Command, Flow, Reply
+
+if TYPE_CHECKING:
+    from fcm360w.http import Http
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -193,6 +196,13 @@ class Module:
     def events(self) -> list[Event]:
         """Take all unsolicited lines and incidents that have come and nobody has taken."""
         return self.drive(events(self._link))
+
+    @cached_property
+    def http(self) -> Http:
+        """HTTP (manual 2.6)."""
+        from fcm360w.http import Http
+
+        return Http(self, self._link)
 
     def stream(self, host: str, port: int, mode: Mode = "transparent") -> Stream:
         """Open a TCP connection as a byte stream.

@@ -123,6 +123,13 @@ class StartRate(NamedTuple):
     """Change this side's bit rate to the one that the module starts with, if it runs at one that was not saved."""
 
 
+class Drained(NamedTuple):
+    """Wait until what nobody reads any more has been poured out; given up after `silence` s without a byte."""
+
+    silence: float
+    limit: float = 600.0
+
+
 class Tell(NamedTuple):
     """Let every channel hear of a line that the module owes: it has been found out without it."""
 

@@ -20,6 +20,7 @@ SUMMARIES = {
     "send": "Send a file through the module to a TCP server.",
     "recv": "Receive a file through the module from a TCP server.",
     "wifi": "Look for hotspots, join one, open one.",
+    "http": "Send HTTP requests through the module.",
     "info": "Tell what the module says of itself.",
     "ports": "List serial ports and the kinds of URL.",
 }
