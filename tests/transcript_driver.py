@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fcm360w.channel import Channel, Mode, Report
-from fcm360w.commands import codes, system, tcp, wifi
+from fcm360w.commands import codes, http, system, tcp, wifi
 from fcm360w.errors import CommandError, FCM360WError
 from fcm360w.events import Unparsed
 from fcm360w.flows import leave, sockets, start
@@ -219,7 +219,7 @@ def _public(*modules: types.ModuleType) -> dict[str, Any]:
     return dict(found)
 
 
-NAMES: dict[str, Any] = _public(codes, system, wifi, tcp) | {
+NAMES: dict[str, Any] = _public(codes, system, wifi, tcp, http) | {
     "Ask": Ask,
     "Get": Get,
     "Set": Set,
