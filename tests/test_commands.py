@@ -264,6 +264,7 @@ BELOW = [
         for name in ("holder", "channel", "commanded", "transparent", "attached", "opening", "datagrams", "listener")
     ),
     *(SOURCE / f"{name}.py" for name in ("lines", "reference", "explain")),
+    *(SOURCE / f"{name}.py" for name in ("closing", "fetching", "forms")),
     *sorted((SOURCE / "flows").glob("*.py")),
     *sorted((SOURCE / "commands").glob("*.py")),
     *sorted((SOURCE / "_fallback").glob("*.py")),
@@ -271,7 +272,7 @@ BELOW = [
 CLOCKS_AND_IO = {"asyncio", "datetime", "select", "selectors", "signal", "socket", "subprocess", "threading", "time"}
 LOCKS = {"wire.py": {"threading"}}  # rows are completed at first use, perhaps by two threads at once
 FACADES = {"aio", "aio_faces", "aio_sockets", "aio_streams", "faces", "module", "ports", "sockets", "streams"}
-FACADES |= {"cli", "sim", "threads"}
+FACADES |= {"aio_http", "cli", "http", "sim", "threads"}
 
 
 def imports(path: Path) -> Iterator[str]:
