@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
-from deeds import Act, Scene, deed, simple
 from deeds import FACES as ALL
+from deeds import Act, Scene, deed, simple
 from fcm360w.http import Http
 from pages import HOST, TRAP, Pages
 

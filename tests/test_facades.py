@@ -19,8 +19,8 @@ import fcm360w
 from fcm360w import aio, streams
 from fcm360w import module as module_py
 from fcm360w.aio import AsyncModule
-from fcm360w.aio_http import AsyncHttp
 from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
+from fcm360w.aio_http import AsyncHttp
 from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, AsyncUdpSocket
 from fcm360w.aio_streams import AsyncStream
 from fcm360w.commands import system, tcp, wifi
@@ -36,6 +36,7 @@ from fcm360w.errors import (
 from fcm360w.events import Lost
 from fcm360w.faces import System, Tcp, Udp, Wifi
 from fcm360w.flows.recover import Recovery, Rung
+from fcm360w.http import Http
 from fcm360w.inbox import Chunk
 from fcm360w.module import Module
 from fcm360w.sockets import Listener, UdpEnd, UdpService, UdpSocket
@@ -1133,7 +1134,7 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
         if inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)
     }
     quick = set(public(both)) - waits
-    values = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "peer"}
+    values = {"url", "baud", "http", "connect_id", "transparent", "sent", "received", "report", "peer"}
     values |= {"dropped", "full", "over", "waiting"}
     assert quick <= values | {"adopt", "forget", "set_hex_units", "settimeout", "stats", "stream_over", "suspended"}
 

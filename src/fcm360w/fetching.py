@@ -25,6 +25,9 @@ MAX_KEPT = 16 << 20
 
 # Of a link whose rate nobody knows.
 SLOW = 9600 // 10
+
+# Seconds that a server may let the body wait, in all.
+STALL = 10
 Fields = Mapping[str, str]
 R = TypeVar("R")
 
@@ -224,9 +227,12 @@ def _raised(act: Callable[[], object]) -> BaseException | None:
 
 
 def input_time(link: Link, size: int) -> int:
-    """Seconds that the module is to wait for a body: what the wire needs, twice, and a minute."""
+    """Seconds that the module is to wait for a body: what the wire needs, twice, and some for the server.
+
+    Not more: if this side dies meanwhile, the module hears nobody until they have passed.
+    """
     needed = size / SLOW if link.baud is None else 2 * link.wire_time(size)
-    return min(MAX_TIME, 60 + math.ceil(needed))
+    return min(MAX_TIME, STALL + math.ceil(needed))
 
 
 def requested(

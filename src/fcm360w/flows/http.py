@@ -69,7 +69,7 @@ class Request(NamedTuple):
             raise UsageError("a GET has no body (manual 2.6.2)")
         if self.auth and ":" in self.auth[0]:
             raise UsageError("Auth: a user's name must not contain a colon (manual 2.6.1)")
-        for name, value in self.headers:
+        for name, _ in self.headers:
             if not name or ":" in name or name != name.strip():
                 raise UsageError(f"Header: {name!r} is no name of a header (manual 2.6.1)")
         headers = (Set(Header(f"{name}: {value}")) for name, value in self.headers)
