@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 import fcm360w
 from fcm360w.commands import CHAPTERS, RULES, UNSOLICITED, URCS, chapter, codes, rows, tcp, urc, wifi
-from fcm360w.commands.tcp import SETTINGS
 from fcm360w.framer import Start
 from fcm360w.parameters import ParseError, split
 from fcm360w.wire import Command, Reply, Setting
@@ -24,6 +23,7 @@ from test_wire import EACH_ROW, TABLE, legal, sample, without_payload
 SOURCE = Path(fcm360w.__file__).parent
 COMMANDS: list[type[Command[Any]]] = [row for row in TABLE if issubclass(row, Command)]
 REPLIES: list[type[Reply]] = [row for row in TABLE if issubclass(row, Reply)]
+SETTINGS: list[type[Setting]] = [row for row in TABLE if issubclass(row, Setting)]
 WRITTEN = [row for row in COMMANDS if row.form == "write" and row.at.startswith("+")]
 
 # Lines that firmware words otherwise than the row, which keeps the manual's or the commonest name.
@@ -159,7 +159,8 @@ def test_the_first_row_of_a_name_that_can_be_asked_has_the_answer() -> None:
 
 
 def test_settings_are_listed_in_order() -> None:
-    assert list(SETTINGS) == [row for row in TABLE if issubclass(row, Setting)]
+    listed = [row for name in CHAPTERS for row in vars(chapter(name)).get("SETTINGS", ())]
+    assert listed == SETTINGS
     assert len({(row.at, row.key) for row in SETTINGS}) == len(SETTINGS)
 
 
@@ -236,6 +237,9 @@ def test_an_unknown_line_has_no_row() -> None:
 
 def test_codes_have_texts() -> None:
     assert set(codes.SOCKET_TEXTS) == set(codes.SocketCode)
+    assert set(codes.HTTP_TEXTS) == set(codes.HttpCode)
+    assert codes.describe_http(712) == (712, "socket connect fault")
+    assert codes.describe_http(-1) == (-1, "")
     assert codes.describe(565) == (565, "Socket has been closed")
     assert codes.describe(-1) == (-1, "")
 
@@ -260,6 +264,7 @@ BELOW = [
         for name in ("holder", "channel", "commanded", "transparent", "attached", "opening", "datagrams", "listener")
     ),
     *(SOURCE / f"{name}.py" for name in ("lines", "reference", "explain")),
+    *(SOURCE / f"{name}.py" for name in ("closing", "fetching", "forms")),
     *sorted((SOURCE / "flows").glob("*.py")),
     *sorted((SOURCE / "commands").glob("*.py")),
     *sorted((SOURCE / "_fallback").glob("*.py")),
@@ -267,7 +272,7 @@ BELOW = [
 CLOCKS_AND_IO = {"asyncio", "datetime", "select", "selectors", "signal", "socket", "subprocess", "threading", "time"}
 LOCKS = {"wire.py": {"threading"}}  # rows are completed at first use, perhaps by two threads at once
 FACADES = {"aio", "aio_faces", "aio_sockets", "aio_streams", "faces", "module", "ports", "sockets", "streams"}
-FACADES |= {"cli", "sim", "threads"}
+FACADES |= {"aio_http", "cli", "http", "sim", "threads"}
 
 
 def imports(path: Path) -> Iterator[str]:

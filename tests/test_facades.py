@@ -19,6 +19,7 @@ import fcm360w
 from fcm360w import aio, streams
 from fcm360w import module as module_py
 from fcm360w.aio import AsyncModule
+from fcm360w.aio_http import AsyncHttp
 from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
 from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, AsyncUdpSocket
 from fcm360w.aio_streams import AsyncStream
@@ -1078,6 +1079,7 @@ PAIRS: list[tuple[Any, Any]] = [
     (Tcp, AsyncTcp),
     (Udp, AsyncUdp),
     (System, AsyncSystem),
+    (Http, AsyncHttp),
     (Listener, AsyncListener),
     (UdpEnd, AsyncUdpEnd),
     (UdpSocket, AsyncUdpSocket),

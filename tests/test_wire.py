@@ -282,6 +282,8 @@ def test_secrets_are_masked(row: type[Row], field: Field) -> None:
 )
 def test_errors_about_secrets_do_not_tell_them(row: type[Row], field: Field, spoil: Any) -> None:
     bad = spoil(PASSWORD)
+    if not (field.bounds or field.fault(bad)):
+        return  # any length will do
     with pytest.raises(UsageError) as caught:
         sample(row, **{field.name: bad}).parameters()
     error: BaseException | None = caught.value

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from fcm360w import commands
 from fcm360w.escape import RESTARTED, WATCH_TAIL, Marker, Verdict, Watch
@@ -20,12 +20,13 @@ from fcm360w.parameters import decode
 from fcm360w.pending import KINDS, MARGIN, Exchange, Pending
 from fcm360w.states import Cause
 from fcm360w.stats import Mark
-from fcm360w.steps import Drained
+from fcm360w.steps import Drained, Steps
 from fcm360w.wire import Command
 
 if TYPE_CHECKING:
     from fcm360w.link import Link
 
+R = TypeVar("R")
 OK = b"\r\nOK\r\n"
 
 # No command: its answer is no OK, and so cannot be taken for the one that closes a payload.
@@ -76,6 +77,12 @@ class Poured(NamedTuple):
     intake: Intake
 
 
+def poured(command: Command[R], intake: Intake) -> Steps[R]:
+    """Run a command that pours payload out, to its end."""
+    result: R = yield Poured(command, intake)
+    return result
+
+
 class Pour:
     """The payload of one command, while it comes.  `wanted`: somebody takes it."""
 
@@ -89,6 +96,8 @@ class Pour:
         self._withheld = b""
         self._passed = 0
         self._suspected = 0  # withheld bytes that are the end, if the probe behind them is answered
+        self._probes = 0
+        self._settled: float | None = None  # when it is the end, unless earlier probes are answered until then
 
     @property
     def wanted(self) -> bool:
@@ -100,7 +109,9 @@ class Pour:
 
     @property
     def deadline(self) -> float | None:
-        return self._watch.deadline if self._watch.verdict is Verdict.SUSPECT and not self._suspected else None
+        if self._suspected:
+            return self._settled
+        return self._watch.deadline if self._watch.verdict is Verdict.SUSPECT else None
 
     def receive(self, link: Link, data: Buffer, now: float) -> None:
         """Bytes came."""
@@ -110,13 +121,12 @@ class Pour:
         if self._ends_as_announced(link, whole, now):
             return
         if self._suspected:
-            answered = self._answered(whole[self._suspected :])
-            if answered:
-                self._intake.inferred = True
-                self._end(link, b"", without_answers(whole), now)
-                return
-            if answered is None:
+            answers = self._answers(whole[self._suspected :])
+            if answers is not None:
                 self._withheld = whole
+                self._settled = now + HOLD if answers else None
+                if answers >= self._probes:
+                    self._settle(link, now)
                 return
             self._suspected = 0
         count = self._watch.step(whole, now)
@@ -127,20 +137,31 @@ class Pour:
         deadline = self.deadline
         if deadline is None or now < deadline:
             return
+        if self._suspected:
+            self._settle(link, now)
+            return
         self._watch.step(self._withheld, now)
         restarted = bool(self._watch.marker & RESTARTED)
         if self._watch.verdict is Verdict.SILENT and (restarted or self._closes.search(self._withheld)):
             self._suspected = len(self._withheld)
+            self._settled = None
+            self._probes += 1
             link.remember(PROBE, PROBE)
             link.out += PROBE.encode() + b"\r\n"
             link.say(">", PROBE)
 
-    def _answered(self, extra: bytes) -> bool | None:
-        """Whether the probe is answered; None if that is still open, False if payload follows."""
-        for answer in ANSWER.finditer(extra):
-            if said_by_module(extra[: answer.start()], whole=True):
-                return said_by_module(extra[answer.end() :], whole=False)
-        return None if len(extra) < WATCH_TAIL and said_by_module(extra, whole=False) else False
+    def _settle(self, link: Link, now: float) -> None:
+        """It was the end."""
+        self._intake.inferred = True
+        marker, lines = self._withheld[: self._watch.marker_len], self._withheld[self._watch.marker_len :]
+        self._end(link, b"", marker + without_answers(lines), now)
+
+    def _answers(self, extra: bytes) -> int | None:
+        """How many probes are answered by what follows the suspected end; None if it is payload."""
+        lines = without_answers(extra)
+        if len(extra) > WATCH_TAIL or not said_by_module(lines, whole=False):
+            return None
+        return sum(1 for _ in ANSWER.finditer(extra)) - sum(1 for _ in ANSWER.finditer(lines))
 
     def _pass(self, data: bytes, now: float) -> None:
         self._passed += len(data)
@@ -183,15 +204,14 @@ def _known(text: str) -> bool:
 
 
 def without_answers(lines: bytes) -> bytes:
-    """The lines that close a payload without the answers to probes among them."""
-    head, rest = lines[: len(OK)], lines[len(OK) :]
+    """Lines of the module without the answers to probes among them."""
     at = 0
-    while answer := ANSWER.search(rest, at):
-        if said_by_module(rest[: answer.start()], whole=True):
-            rest, at = rest[: answer.start()] + rest[answer.end() :], answer.start()
+    while answer := ANSWER.search(lines, at):
+        if said_by_module(lines[: answer.start()], whole=True):
+            lines, at = lines[: answer.start()] + lines[answer.end() :], answer.start()
         else:
             at = answer.start() + 2
-    return head + rest
+    return lines
 
 
 class Pouring(Exchange):

@@ -325,8 +325,9 @@ class Link:
         echo = text in self._said
         for said, masked in self._secrets:
             text = text.replace(said, masked)
-        if not echo:
-            self.say("<", text)
+        if not echo and self.trace:
+            name = text.partition(":")[0]
+            self.say("<", f"{name}: ***" if self.pending and self.pending.hides(name) else text)
         if rule not in (NO_RULE, _CONNECT):
             self._header = (text, now)
             self._payload.clear()

@@ -81,6 +81,10 @@ class Pending:
         """What was on its way when the transport was lost."""
         return None
 
+    def hides(self, name: str) -> bool:
+        """Whether a line of that name tells a secret."""
+        return False
+
     def turns(self) -> bool:
         """Whether a line may change how the payload of those behind it is counted."""
         return False
@@ -243,6 +247,10 @@ class Exchange(Pending):
 
     def describe(self) -> str | None:
         return self.command.line(mask=True)
+
+    def hides(self, name: str) -> bool:
+        row = self.command.replies().get(name)
+        return row is not None and any(field.secret for field in row.fields())
 
     def turns(self) -> bool:
         return self.command.doubles() is not None

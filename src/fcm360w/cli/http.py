@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import rich_click as click
-from click import get_binary_stream, open_file
+from click import open_file
 
 from fcm360w.cli.options import F, output_options, password_option, port_option, writable
 
@@ -56,7 +56,8 @@ def _data(ctx: click.Context, param: click.Parameter, text: str) -> bytes:
     if not text.startswith("@"):
         return text.encode()
     if text == "@-":
-        return get_binary_stream("stdin").read()
+        data: bytes = open_file("-", "rb").read()
+        return data
     try:
         return Path(text[1:]).read_bytes()
     except OSError as error:
@@ -165,7 +166,8 @@ class Late:
     def close(self) -> None:
         if self._file is not None:
             self._file.flush()
-            self._file.close()
+            if self._path != "-":
+                self._file.close()
 
 
 def _perform(job: Job, call: Callable[[Module, dict[str, Any]], Response]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-from fcm360w.closing import Intake, Poured
+from fcm360w.closing import Intake, poured
 from fcm360w.commands.codes import HttpCode
 from fcm360w.commands.http import (
     AddHeaderApart,
@@ -27,6 +27,8 @@ from fcm360w.commands.http import (
 )
 from fcm360w.commands.system import Switch
 from fcm360w.errors import CommandError, TransportLost, UsageError
+from fcm360w.parameters import encode
+from fcm360w.pending import MAX_COMMAND
 from fcm360w.steps import Steps
 from fcm360w.wire import Command, Set
 
@@ -70,9 +72,11 @@ class Request(NamedTuple):
         for name, value in self.headers:
             if not name or ":" in name or name != name.strip():
                 raise UsageError(f"Header: {name!r} is no name of a header (manual 2.6.1)")
-            Set(Header(f"{name}: {value}")).line()
-        for command in (*self.options(), ReadResponse(self.response_time), self.sending()):
-            command.line()
+        headers = (Set(Header(f"{name}: {value}")) for name, value in self.headers)
+        for command in (*self.options(), *headers, ReadResponse(self.response_time), self.sending()):
+            if len(encode(command.line())) > MAX_COMMAND:
+                line = f"{command.line(mask=True)[:40]}…"
+                raise UsageError(f"{line} is longer than the {MAX_COMMAND} bytes that the module takes (manual 1.2)")
             command.body()
 
 
@@ -133,7 +137,7 @@ def fetch(request: Request, intake: Intake, framed: Framed) -> Steps[Outcome]:
         yield from stop()
         outcome = yield from request.sending()
     framed.announced = outcome.content_length
-    yield Poured(ReadResponse(request.response_time), intake)
+    yield from poured(ReadResponse(request.response_time), intake)
     return outcome
 
 
