@@ -72,7 +72,7 @@ class Dialect:
     hex_send_bytes: Annotated[bool, Says("the length at the prompt counts bytes, not the digits")] = False
     hex_recv_digits: Annotated[bool, Says("the length of received data counts digits, not the bytes")] = False
     qistate_type: Annotated[bool, Says("AT+QISTATE=1,3 is AT+QISTATE=3")] = False
-    header_apart: Annotated[bool, Says('AT+QHTTPCFG="header","Accept","*/*" is accepted, too')] = False
+    header_apart: Annotated[bool, Says('AT+QHTTPCFG="header","Accept","*/*", name and value apart')] = False
     send_buffer: int = 64 * 1024  # bytes of a socket's that may be unacknowledged
 
     def with_quirks(self, names: Iterable[str]) -> Self:

@@ -93,9 +93,9 @@ class Exchange:
     """From the connection to the end of the response.
 
     `fault`: it has failed, and nothing more will come.  `status` and `head`, the header's bytes, are there once the
-    header of the response is; `length` is the number of bytes of its body, None if it is not announced.  `complete`: all
-    of the response has come from the network.  `body_high_water` is the most of the body that ever waited.  Refused if
-    h11 is not installed.
+    header of the response is; `length` is the number of bytes of its body, None if it is not announced.  `complete`:
+    all of the response has come from the network.  `body_high_water` is the most of the body that ever waited.  Refused
+    if h11 is not installed.
     """
 
     def __init__(self, request: Request) -> None:

@@ -125,6 +125,8 @@ class Machine:
         for front_end in self.front_ends:
             front_end.close()
         self.module.sockets.reset()
+        for service in self.module.services:
+            service.reset()
         self.network.close()
         self.loop.close()
         self._closed.set()
@@ -144,6 +146,7 @@ class Machine:
             "host_gone_bytes": self.board.host_gone_bytes,
             "sockets_open": len(self.module.sockets.every()),
             **self.module.sockets.stats(),
+            **self.module.http.stats(),
         }
 
 

@@ -57,6 +57,8 @@ def _set_auth(module: Module, auth: Auth) -> None:
 
 
 def _add_header(module: Module, header: Header) -> None:
+    if module.dialect.header_apart:
+        raise Refused(cme=HttpCode.INVALID_PARAMETERS)
     module.http.add_header(header.header_value)
 
 
