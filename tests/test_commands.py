@@ -253,6 +253,9 @@ def test_an_unknown_line_has_no_row() -> None:
 
 def test_codes_have_texts() -> None:
     assert set(codes.SOCKET_TEXTS) == set(codes.SocketCode)
+    assert set(codes.HTTP_TEXTS) == set(codes.HttpCode)
+    assert codes.describe(712, "http") == (712, "socket connect fault")
+    assert codes.describe(-1, "http") == (-1, "")
     assert codes.describe(565) == (565, "Socket has been closed")
     assert codes.describe(-1) == (-1, "")
 
@@ -289,6 +292,7 @@ BELOW = [
     SOURCE / "offering.py",
     SOURCE / "messaging.py",
     *(SOURCE / f"{name}.py" for name in ("lines", "reference", "explain")),
+    *(SOURCE / f"{name}.py" for name in ("closing", "fetching", "forms")),
     *sorted((SOURCE / "flows").glob("*.py")),
     *sorted((SOURCE / "commands").glob("*.py")),
     *sorted((SOURCE / "_fallback").glob("*.py")),
@@ -298,7 +302,7 @@ LOCKS = {"wire.py": {"threading"}}  # rows are completed at first use, perhaps b
 FACADES = {"aio", "aio_faces", "aio_sockets", "aio_streams", "faces", "module", "ports", "sockets", "streams"}
 FACADES |= {"aio_files", "files", "aio_net", "net"}
 FACADES |= {"cli", "sim", "threads"}
-FACADES |= {"aio_ble", "ble"}
+FACADES |= {"aio_ble", "ble", "aio_http", "http"}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -23,6 +23,7 @@ from fcm360w.aio import AsyncModule
 from fcm360w.aio_ble import AsyncBle, AsyncPeripheral
 from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
 from fcm360w.aio_files import AsyncFiles
+from fcm360w.aio_http import AsyncHttp
 from fcm360w.aio_mqtt import AsyncMqtt, AsyncMqttClient
 from fcm360w.aio_net import AsyncNet
 from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, AsyncUdpSocket
@@ -43,6 +44,7 @@ from fcm360w.events import Lost
 from fcm360w.faces import System, Tcp, Udp, Wifi
 from fcm360w.files import Files
 from fcm360w.flows.recover import Recovery, Rung
+from fcm360w.http import Http
 from fcm360w.inbox import Chunk
 from fcm360w.module import Module
 from fcm360w.mqtt import Mqtt, MqttClient
@@ -1094,6 +1096,7 @@ PAIRS: list[tuple[Any, Any]] = [
     (Files, AsyncFiles),
     (Mqtt, AsyncMqtt),
     (MqttClient, AsyncMqttClient),
+    (Http, AsyncHttp),
     (Listener, AsyncListener),
     (UdpEnd, AsyncUdpEnd),
     (UdpSocket, AsyncUdpSocket),

@@ -155,7 +155,8 @@ def test_lines_are_found_by_their_name() -> None:
 
 def test_every_code_tells_where_it_is_carried() -> None:
     found = {code.number: code for code in reference.codes()}
-    assert found.keys() == set(map(int, codes.SocketCode))
+    assert found.keys() == {*map(int, codes.SocketCode), *map(int, codes.HttpCode)}
+    assert found[712].carriers == ("+QHTTPGET <err>", "+QHTTPPOST <err>", "+QHTTPPUT <err>", "+QHTTPREAD <err>")
     assert found[565].text == "Socket has been closed"
     assert {"+QIOPEN <err>", "+QIGETERROR <err>", "+QPING <ping_result>"} <= set(found[565].carriers)
 
@@ -165,8 +166,11 @@ def test_the_whole_table_as_data() -> None:
     assert json.loads(json.dumps(told)) == told
     assert {(urc["prefix"], urc["key"] or "") for urc in told["urcs"]} == set(URCS)
     assert {(code["table"], code["code"]) for code in told["codes"]} == {
-        ("socket", int(code)) for code in codes.SocketCode
+        *(("socket", int(code)) for code in codes.SocketCode),
+        *(("http", int(code)) for code in codes.HttpCode),
     }
+    http = next(command for command in told["commands"] if command["at"] == "+QHTTPCFG")
+    assert {option["key"] for option in http["options"]} >= {"url", "header", "form/option", "reset"}
     opened = next(command for command in told["commands"] if command["at"] == "+QIOPEN")
     names = [parameter["name"] for parameter in opened["parameters"]]
     assert names == [

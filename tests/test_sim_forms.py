@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fcm360w.commands import ble, files, system, tcp, tls, wifi
+from fcm360w.commands import ble, files, http, system, tcp, tls, wifi
 from fcm360w.reference import entries
 from fcm360w.wire import Command
 from sim_bench import CONNECT, ERROR, OK, Bench
@@ -62,6 +62,22 @@ TESTS = {
     "AT+QFWRITE": ("+QFWRITE: <filehandle>,<length>,<timeout>",),
     "AT+QFCLOSE": ("+QFCLOSE: <filehandle>",),
     "AT+QFLST": (),
+    "AT+QHTTPCFG": (
+        '+QHTTPCFG: "url",<url_string>',
+        '+QHTTPCFG: "header",<header_value>',
+        '+QHTTPCFG: "auth",<username_password>',
+        '+QHTTPCFG: "sslctxid",(0-5)',
+        '+QHTTPCFG: "rsp/header",(0,1)',
+        '+QHTTPCFG: "rspout/auto",(0,1)',
+        '+QHTTPCFG: "closed/ind",(0,1)',
+        '+QHTTPCFG: "form/option",<name>,<file_name>,<content_type>',
+        '+QHTTPCFG: "reset"',
+    ),
+    "AT+QHTTPGET": ("+QHTTPGET: (1-65535)",),
+    "AT+QHTTPPOST": ("+QHTTPPOST: (1-1024000),(1-65535),(1-65535)",),
+    "AT+QHTTPPUT": ("+QHTTPPUT: (1-1024000),(1-65535),(1-65535)",),
+    "AT+QHTTPREAD": ("+QHTTPREAD: (1-65535)",),
+    "AT+QHTTPSTOP": (),
 }
 
 
@@ -80,6 +96,17 @@ def subscribed(bench: Bench) -> None:
     bench.wait(0.1)
     bench.module.bluetooth.on_connected()
     bench.module.bluetooth.on_subscribed(0, True)
+
+
+def has_url(bench: Bench) -> None:
+    bench.host(b'AT+QHTTPCFG="url","http://10.0.0.9/"\r')
+
+
+def has_response(bench: Bench) -> None:
+    has_url(bench)
+    bench.host(b"AT+QHTTPGET\r")
+    bench.network.connections[-1].arrive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    bench.tick()
 
 
 # What a row needs to be served, and which are not served at all in the dialect `manual`.
@@ -109,8 +136,14 @@ NEEDS: dict[type[Command[Any]], Callable[[Bench], object]] = {
     tls.Send: lambda bench: bench.secure(0),
     tls.SendUntil: lambda bench: bench.secure(0),
     tls.Read: lambda bench: bench.secure(0),
+    http.SendGet: has_url,
+    http.SendGetUsual: has_url,
+    http.SendPost: has_url,
+    http.SendPut: has_url,
+    http.ReadResponse: has_response,
+    http.ReadResponseUsual: has_response,
 }
-UNKNOWN = {files.DeleteFile, wifi.SetStationAddressesApart}
+UNKNOWN = {files.DeleteFile, wifi.SetStationAddressesApart, http.AddHeaderApart}
 LISTED = [row for row in TABLE if issubclass(row, Command) and row not in UNKNOWN and row is not tcp.Escape]
 
 

@@ -14,7 +14,7 @@ from transcript_twin import Stage
 FOLDER = Path(__file__).parent / "transcripts"
 BLOCKS = [block for path in sorted(FOLDER.glob("*.md")) for block in read(path)]
 CALLED = [block for block in BLOCKS if block.calls]
-ROWS = {f"R{number}" for number in range(1, 12)} | {f"W{number}" for number in (*range(1, 46), *range(51, 59))}
+ROWS = {f"R{number}" for number in range(1, 12)} | {f"W{number}" for number in range(1, 59)}
 
 
 def rows(blocks: Sequence[Block]) -> set[str]:

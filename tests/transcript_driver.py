@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fcm360w.channel import Channel, Mode, Report
-from fcm360w.commands import ble, codes, files, mqtt, mqttcfg, net, system, tcp, tls, wifi
+from fcm360w.closing import Intake
+from fcm360w.commands import ble, codes, files, http, mqtt, mqttcfg, net, system, tcp, tls, wifi
 from fcm360w.errors import CommandError, FCM360WError
 from fcm360w.events import Unparsed
 from fcm360w.flows import files as storage
+from fcm360w.flows import http as web
 from fcm360w.flows import leave, sockets, start
 from fcm360w.flows import net as reach
 from fcm360w.flows import system as modules
 from fcm360w.flows import wifi as hotspots
+from fcm360w.inbox import INBOX
 from fcm360w.opening import open_channel
 from fcm360w.steps import EscapePolicy, until
 from fcm360w.wire import Ask, Command, Get, Reply, Set, Support
@@ -37,13 +40,21 @@ class Play:
         self.block = block
         self.world = World(POLICY)
         self.follower = self.world.script = Follower(block, lambda: self.world.now)  # type: ignore[assignment]
-        self.names = NAMES | {"run": self.world.run, "open_stream": self._open_stream}
+        self.names = NAMES | {"run": self.world.run, "open_stream": self._open_stream, "fetched": self._fetched}
         if block.before and block.before.calls:
             self._perform(block.before.steps)
             self.world.events()
 
     def _open_stream(self, host: str, port: int, mode: Mode) -> Stream:
         return Stream(self.world, self.world.drive(open_channel(self.world.link, host, port, mode)))
+
+    def _fetched(self, url: str) -> tuple[Any, bytes]:
+        """How a GET ended, and all that was read."""
+        framed = web.Framed()
+        intake = Intake(self.world.link.mark("http_inbox", INBOX), framed)
+        outcome = self.world.run(web.fetch(web.Request("GET", url), intake, framed))
+        buffer = bytearray(INBOX)
+        return outcome, bytes(buffer[: intake.pieces.take_into(memoryview(buffer))])
 
     def run(self, steps: Sequence[Step], beside: Reply | None = None) -> None:
         """Play these steps, the block's or a variant of them.  TranscriptError if anything else comes of it.
@@ -221,7 +232,7 @@ def _public(*modules: types.ModuleType) -> dict[str, Any]:
     return dict(found)
 
 
-NAMES: dict[str, Any] = _public(codes, system, wifi, ble, tcp, net, files) | {
+NAMES: dict[str, Any] = _public(codes, system, wifi, ble, tcp, http, net, files) | {
     "tls": tls,
     "mqtt": mqtt,
     "mqttcfg": mqttcfg,

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from fcm360w.commands.files import FileInfo
     from fcm360w.contexts import Context
     from fcm360w.datagrams import Datagram
+    from fcm360w.fetching import Progress, Response
     from fcm360w.files import Files
     from fcm360w.flows.mqtt import LastWill
     from fcm360w.flows.net import HostAddresses, PingResult
@@ -88,8 +89,10 @@ __all__ = [
     "PeerClosed",
     "Peripheral",
     "PingResult",
+    "Progress",
     "ProtocolError",
     "Recovery",
+    "Response",
     "Restarted",
     "Rung",
     "SendTimeout",
@@ -134,7 +137,9 @@ _WHERE = {
     "MqttClient": "mqtt",
     "PingResult": "flows.net",
     "Peripheral": "ble",
+    "Progress": "fetching",
     "Recovery": "flows.recover",
+    "Response": "fetching",
     "Rung": "flows.recover",
     "Stats": "stats",
     "Stream": "streams",

@@ -185,6 +185,13 @@ class AsyncModule:
 
         return AsyncTls(self, self._link)
 
+    @cached_property
+    def http(self) -> AsyncHttp:
+        """As Module.http."""
+        from fcm360w.aio_http import AsyncHttp
+
+        return AsyncHttp(self, self._link)
+
     async def stream(self, host: str, port: int, mode: Mode = "transparent", tls: Context | None = None) -> AsyncStream:
         """As Module.stream."""
         check_mode(mode)

@@ -205,6 +205,9 @@ def _heard(fit: Fit, text: str) -> Reading:
     unasked = "unsolicited line" if row in reference.unsolicited() else "answer"
     parts = tuple(_part(argument, row) for argument in fit.arguments)
     follows = tuple(_announced(fit))
+    for argument in fit.arguments:
+        if argument.field.secret and argument.text:
+            text = text.replace(argument.text, argument.shown)
     return Reading(unasked, text, reference.about(row), row.ref, parts, tuple(fit.faults), follows)
 
 

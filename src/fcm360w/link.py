@@ -77,6 +77,7 @@ class Link:
         self.events = EventQueue()
         self.sinks: list[Sink] = []
         self.data: DataMode | None = None
+        self.pour: Any = None  # closing.Pour: what comes is payload, until it says otherwise
         self.pending: Pending | None = None
         self.error: TransportLost | None = None
         self.trace: Callable[[str, str], None] | None = None
@@ -247,6 +248,8 @@ class Link:
 
         There is more room while something has to be found out, since the answer comes behind the payload.
         """
+        if self.pour:
+            return bool(self.pour.has_room)
         limit = INBOX if self.state is State.DATA else LEAVING_INBOX
         return self.data is None or len(self.data.inbox) < limit
 
@@ -312,19 +315,28 @@ class Link:
                 self._on_overlong(now)
             elif self.state in STREAMING:
                 self._data(chunk, now)
+            elif rule == NO_RULE and self.pour:
+                self.pour.receive(self, chunk, now)
             elif rule == NO_RULE:  # after a CONNECT that nobody waited for any more
                 self._framer.raw = False
                 self.lines(chunk, now)
             else:
                 self._on_payload(chunk, kind == Kind.DATA_END)
 
+    def end_pour(self, lines: bytes) -> None:
+        """What was poured out has ended, and these lines came behind it."""
+        self._framer.raw = False
+        self.pour = None
+        self.lines(lines, self.now)
+
     def _on_line(self, chunk: bytes, rule: int, now: float) -> None:
         text = decode(chunk)
         echo = text in self._said
         for said, masked in self._secrets:
             text = text.replace(said, masked)
-        if not echo:
-            self.say("<", text)
+        if not echo and self.trace:
+            name = text.partition(":")[0]
+            self.say("<", f"{name}: ***" if self.pending and self.pending.hides(name) else text)
         if rule not in (NO_RULE, _CONNECT):
             self._header = (text, now)
             self._payload.clear()
@@ -382,6 +394,8 @@ class Link:
         times = [self.pending.deadline if self.pending and not self.pending.done else None]
         if self.data and self.state in STREAMING:
             times.append(self.data.watch.deadline)
+        if self.pour:
+            times.append(self.pour.deadline)
         known = [time for time in times if time is not None]
         return min(known, default=None)
 
@@ -391,6 +405,8 @@ class Link:
         if self.data and self.state in STREAMING:
             self.data.tick(now)
             self._judge()
+        if self.pour:
+            self.pour.tick(self, now)
         if self.pending and not self.pending.done:
             self.pending.tick(self, now)
 

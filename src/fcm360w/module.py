@@ -237,6 +237,13 @@ class Module:
 
         return Tls(self, self._link)
 
+    @cached_property
+    def http(self) -> Http:
+        """HTTP (manual 2.6)."""
+        from fcm360w.http import Http
+
+        return Http(self, self._link)
+
     def stream(self, host: str, port: int, mode: Mode = "transparent", tls: Context | None = None) -> Stream:
         """Open a TCP connection as a byte stream, under TLS if it is given a context (see Tls.context).
 

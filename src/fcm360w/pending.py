@@ -29,7 +29,7 @@ from fcm360w.steps import (
     Until,
     Within,
 )
-from fcm360w.wire import Command, Reply
+from fcm360w.wire import Command, Get, Reply, Set
 
 if TYPE_CHECKING:
     from fcm360w.datamode import DataMode
@@ -95,6 +95,10 @@ class Pending:
     def describe(self) -> str | None:
         """What was on its way when the transport was lost."""
         return None
+
+    def hides(self, name: str) -> bool:
+        """Whether a line of that name tells a secret."""
+        return False
 
     def turns(self) -> bool:
         """Whether a line may change how the payload of those behind it is counted."""
@@ -194,7 +198,9 @@ class Exchange(Pending):
         if self.command.body() is not None:
             link.owing = None
         code = int(number) if number.isdigit() else None
-        self._refuse(link, CommandError(self.command.line(mask=True), text, code, None, self.command.section()))
+        about: Any = self.command.setting if isinstance(self.command, (Get, Set)) else self.command
+        reason = about.reason(code) or None if code is not None else None
+        self._refuse(link, CommandError(self.command.line(mask=True), text, code, reason, self.command.section()))
 
     def _refuse(self, link: Link, error: CommandError) -> None:
         link.refusals += 1
@@ -217,7 +223,10 @@ class Exchange(Pending):
         if reply is None or not self.command.belongs(reply):
             return False
         self.replies.append(reply)
-        if link.state is State.LATE:
+        if self.command.ends(reply):
+            link.out.clear()  # what has not left of a payload that was waited for in vain
+            self._complete(link, "OK")
+        elif link.state is State.LATE:
             self._complete(link, "OK")
         return True
 
@@ -253,6 +262,10 @@ class Exchange(Pending):
 
     def describe(self) -> str | None:
         return self.command.line(mask=True)
+
+    def hides(self, name: str) -> bool:
+        row = self.command.replies().get(name)
+        return row is not None and any(field.secret for field in row.fields())
 
     def turns(self) -> bool:
         return self.command.doubles() is not None or bool(self.command.digits())

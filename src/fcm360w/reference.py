@@ -173,9 +173,10 @@ class Entry(NamedTuple):
     @property
     def test(self) -> tuple[str, ...] | None:
         """The lines that answer the test command, without the name; None if there is no such command."""
+        own = next((usage.row.test for usage in self.usages if usage.row.test is not None), None)
         if self.options:
-            return tuple(_tested(option) for option in self.options if option.test != "")
-        return next((usage.row.test for usage in self.usages if usage.row.test is not None), None)
+            return (*(_tested(option) for option in self.options if option.test != ""), *(own or ()))
+        return own
 
     @property
     def tests(self) -> tuple[str, ...]:
@@ -215,7 +216,7 @@ class Entry(NamedTuple):
             "forms": list(self.forms),
             "parameters": _described(self.fields),
             "options": [{"key": row.key, "about": about(row), "parameters": _described(parameters(row))}
-                        for row in self.options],
+                        for row in (*self.options, *(each.row for each in self.usages if each.row.key))],
             "usages": [{"form": each.form, "text": each.text, "about": each.about, "answer": each.answer,
                         "final": list(each.final), "seconds": each.row.wait} for each in self.usages],
             "test": None if self.test is None else list(self.test),

@@ -148,6 +148,13 @@ class Later(NamedTuple):
     flow: Flow[Any]
 
 
+class Drained(NamedTuple):
+    """Wait until what nobody reads any more has been poured out; given up after `silence` s without a byte."""
+
+    silence: float
+    limit: float = 600.0
+
+
 class Tell(NamedTuple):
     """Let every channel hear of a line that the module owes: it has been found out without it."""
 

@@ -20,13 +20,19 @@ from fcm360w.flows.start import Found, wake
 from fcm360w.flows.tls import close_secure
 from fcm360w.link import Link, Ticket
 from fcm360w.states import STREAMING, State
-from fcm360w.steps import Steps, Unbroken, Within
+from fcm360w.steps import Drained, Steps, Unbroken, Within
 from fcm360w.wire import Command, Flow, Reply
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
 FILLED = "it was closed, for bytes that nobody sent may have gone to its peer"
 WOKEN = "it was closed when the module was woken"
+
+# Seconds of silence after which nothing more of a payload is waited for: in doubt, and when the module is closed, in
+# all; the module itself may pause longer.
+PATIENCE = 5.0
+GLIMPSE = 2.0
+CLOSING = 20.0
 
 
 class Turn(NamedTuple):
@@ -76,7 +82,8 @@ def exchange(link: Link, step: Any, ticket: Ticket) -> Turns[Any]:
     pending = link.begin(step)
     try:
         while not pending.done:
-            yield Turn(shielded=whole)
+            sent = prompted and command.late and link.state is State.LATE
+            yield Turn(shielded=whole and not sent)
     except TransportLost:
         if not pending.done:
             raise
@@ -137,6 +144,7 @@ def recovered(link: Link) -> Turns[Recovery]:
     try:
         yield from _served(link, ticket)
         escapes = link.policy.attempts if link.state in STREAMING else int(link.adrift)
+        yield from _steps(link, drained(link, GLIMPSE), ticket)
         ladder = recover.recover(link.policy, escapes, link.owing, link.unclosed.update)
         found = yield from _steps(link, ladder, ticket)
         _note(link, found)
@@ -156,6 +164,7 @@ def woken(link: Link) -> Turns[Found]:
 
 def certain(link: Link) -> Steps[None]:
     """After a time-out: make sure that no answer to the old command is still to come."""
+    yield from drained(link, PATIENCE)
     _note(link, (yield from resync(link.policy, link.owing, link.adrift, link.unclosed.update)))
 
 
@@ -173,8 +182,15 @@ def _freed(link: Link, connect_id: int, why: str = FILLED) -> None:
     link.tell(Event(link.now, Reassigned(connect_id, why)))
 
 
+def drained(link: Link, silence: float, limit: float = 600.0) -> Steps[None]:
+    """Let a payload that nobody waits for any more come to its end, or to a silence of some seconds."""
+    if link.pour:
+        yield Drained(silence, limit)
+
+
 def left(link: Link) -> Steps[None]:
-    """Leave data mode, if that is where the module is."""
+    """Leave data mode, if that is where the module is; of what it pours out not more than some seconds are awaited."""
+    yield from drained(link, 1.0, CLOSING)
     if link.state in STREAMING:
         yield from leave(link.policy)
 

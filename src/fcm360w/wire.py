@@ -154,6 +154,11 @@ class Row:
                 values[field.name] = b""
         return cls(**values)
 
+    @staticmethod
+    def reason(code: int) -> str:
+        """What chapter 5 says of the code that a refusal carries; empty if nothing."""
+        return ""
+
     def replace(self, **changes: Any) -> Self:
         """The same row with some parameters changed."""
         import dataclasses
@@ -312,6 +317,10 @@ class Command(Row, Generic[R]):
     def belongs(self, reply: Reply) -> bool:
         """Whether a line of the right kind answers this very command."""
         return True
+
+    def ends(self, reply: Reply) -> bool:
+        """Whether a line that answers the command is its final result, too, where that is still to come."""
+        return False
 
     def finish(self, replies: Sequence[Reply], final: str) -> R:
         """The result.  ParseError if the module left out what it must say."""

@@ -13,7 +13,7 @@ from typing import Any
 from fcm360w.framer import Rule, Start
 from fcm360w.wire import Command, Reply, Setting
 
-CHAPTERS = ("system", "wifi", "ble", "tcp", "tls", "mqttcfg", "mqtt", "net", "files")
+CHAPTERS = ("system", "wifi", "ble", "tcp", "tls", "mqttcfg", "mqtt", "http", "net", "files")
 
 # Lines that announce a payload.  The first UNSOLICITED of them may come at any time and are always armed; the others
 # only while a command that they answer is pending.  MQTT clients have one each, since each has its own data format.
@@ -60,6 +60,11 @@ URCS: Mapping[tuple[str, str], str] = {
     ("+QMTSUB", ""): "mqtt:Subscribed",
     ("+QMTUNS", ""): "mqtt:Unsubscribed",
     ("+QMTPUB", ""): "mqtt:Published",
+    ("+QHTTPURC", "closed"): "http:SessionClosed",
+    ("+QHTTPGET", ""): "http:GetOutcome",
+    ("+QHTTPPOST", ""): "http:PostOutcome",
+    ("+QHTTPPUT", ""): "http:PutOutcome",
+    ("+QHTTPREAD", ""): "http:ReadOutcome",
     ("ready", ""): "system:Booted",
     ("RDY", ""): "system:Booted",
 }

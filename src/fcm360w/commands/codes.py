@@ -157,6 +157,65 @@ class DoneCode(IntEnum):
 DONE_TEXTS = {DoneCode.FAILED: "failed", DoneCode.DONE: "done"}
 
 
+class HttpCode(IntEnum):
+    """Codes of HTTP commands: of their late lines and of +CME ERROR (Table 4)."""
+
+    SUCCESS = 0
+    UNKNOWN = 701
+    TIMED_OUT = 702
+    BUSY = 703
+    PORT_BUSY = 704
+    NO_REQUEST = 705
+    NETWORK = 706
+    BAD_URL = 707
+    NO_URL = 708
+    BAD_ADDRESS = 709
+    DNS_FAILED = 710
+    CREATE_FAILED = 711
+    CONNECT_FAILED = 712
+    READ_FAILED = 713
+    WRITE_FAILED = 714
+    CLOSED = 715
+    ENCODE_FAILED = 716
+    DECODE_FAILED = 717
+    READ_TIMED_OUT = 718
+    RESPONSE_FAILED = 719
+    INPUT_TIMED_OUT = 720
+    WAIT_TIMED_OUT = 721
+    RESPONSE_TIMED_OUT = 722
+    OUT_OF_MEMORY = 723
+    INVALID_PARAMETERS = 724
+
+
+HTTP_TEXTS = {
+    HttpCode.SUCCESS: "success",
+    HttpCode.UNKNOWN: "unknown fault",
+    HttpCode.TIMED_OUT: "timed out",
+    HttpCode.BUSY: "busy",
+    HttpCode.PORT_BUSY: "serial port busy",
+    HttpCode.NO_REQUEST: "no request to act on",
+    HttpCode.NETWORK: "network fault",
+    HttpCode.BAD_URL: "bad URL",
+    HttpCode.NO_URL: "URL not set",
+    HttpCode.BAD_ADDRESS: "bad IP address",
+    HttpCode.DNS_FAILED: "DNS fault",
+    HttpCode.CREATE_FAILED: "socket not created",
+    HttpCode.CONNECT_FAILED: "socket connect fault",
+    HttpCode.READ_FAILED: "socket read fault",
+    HttpCode.WRITE_FAILED: "socket write fault",
+    HttpCode.CLOSED: "socket closed",
+    HttpCode.ENCODE_FAILED: "data could not be encoded",
+    HttpCode.DECODE_FAILED: "data could not be decoded",
+    HttpCode.READ_TIMED_OUT: "reading timed out",
+    HttpCode.RESPONSE_FAILED: "response failed",
+    HttpCode.INPUT_TIMED_OUT: "input timed out",
+    HttpCode.WAIT_TIMED_OUT: "waiting for data timed out",
+    HttpCode.RESPONSE_TIMED_OUT: "response timed out",
+    HttpCode.OUT_OF_MEMORY: "out of memory",
+    HttpCode.INVALID_PARAMETERS: "bad parameter",
+}
+
+
 class CodeTable(NamedTuple):
     """One table of codes: where the manual has it, and what it says of each."""
 
@@ -171,6 +230,7 @@ TABLES: Mapping[str, CodeTable] = {
     "mqtt_connack": CodeTable("2.5.4", CONNACK_TEXTS),
     "mqtt_packet": CodeTable("2.5.4", PACKET_TEXTS),
     "mqtt_done": CodeTable("2.5.3", DONE_TEXTS),
+    "http": CodeTable("5, Table 4", HTTP_TEXTS),
 }
 
 

@@ -80,6 +80,7 @@ class Dialect:
     qistate_type: Annotated[bool, Says("AT+QISTATE=1,3 is AT+QISTATE=3")] = False
     dnsgip_short: Annotated[bool, Says('+QIURC: "dnsgip",563 where no name is found')] = False
     separate_ids: Annotated[bool, Says("TLS connections have twelve ids of their own")] = False
+    header_apart: Annotated[bool, Says('AT+QHTTPCFG="header","Accept","*/*", name and value apart')] = False
     send_buffer: int = 64 * 1024  # bytes of a socket's that may be unacknowledged
 
     # ---- TLS

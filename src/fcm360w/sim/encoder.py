@@ -13,6 +13,7 @@ from fcm360w.commands.tcp import Data, LastError, NoCarrier, Received
 from fcm360w.commands.wifi import Addresses, Hotspot, Seen, StationChange, StationEvent
 from fcm360w.parameters import Field, encode
 from fcm360w.sim.dialect import Dialect
+from fcm360w.sim.steps import Prompt
 from fcm360w.wire import Reply
 
 __all__ = ["Encoder"]
@@ -43,6 +44,12 @@ class Encoder:
 
     def prompt(self) -> bytes:
         return self._dialect.prompt
+
+    def invitation(self, prompt: Prompt) -> bytes:
+        """What asks for a payload; nothing if it was asked for before."""
+        if prompt.more:
+            return b""
+        return self.line("CONNECT") if prompt.connect else self.prompt()
 
     def no_carrier(self) -> bytes:
         return self.line(NoCarrier.at)

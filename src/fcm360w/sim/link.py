@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Generator
-from typing import Any
 
 from fcm360w.commands import tls
 from fcm360w.commands.codes import SocketCode
@@ -24,13 +22,12 @@ from fcm360w.sim.datamode import DataMode
 from fcm360w.sim.encoder import Encoder
 from fcm360w.sim.endpoints import Client
 from fcm360w.sim.entry import ESC, Entry
-from fcm360w.sim.handlers import HANDLERS, load
 from fcm360w.sim.module import Module
 from fcm360w.sim.packer import Packer
-from fcm360w.sim.parser import Reader, Unknown, after_at, concerns_sockets, segments
-from fcm360w.sim.steps import Connect, Ending, Prompt, Raw, Refused, Steps, Wait
+from fcm360w.sim.performer import Performer
+from fcm360w.sim.steps import Connect, Ending, Prompt, Raw, Refused, Speech, Steps, Wait
 from fcm360w.sim.uart import Passage, PayloadStamps
-from fcm360w.wire import Command, Reply
+from fcm360w.wire import Reply
 
 __all__ = ["Mode", "SimLink"]
 
@@ -40,6 +37,7 @@ wire = logging.getLogger("fcm360w.wire.twin")
 MAX_LINE = 1024
 INPUT = 4096
 STRAY = b"\x1a\r\n"
+DAY = 86400.0
 
 
 class Mode(enum.Enum):
@@ -52,13 +50,12 @@ class SimLink:
     """One module.  `window` is how many bytes of the network's the line can take now; whoever runs the link sets it."""
 
     def __init__(self, module: Module, now: float = 0.0) -> None:
-        load()
         self.module = module
         self.stamps = PayloadStamps()
         self.window = 65536
         self.ignored = 0
         self.input_high_water = 0
-        self._reader = Reader(module.setting, module.dialect.bare_strings)
+        self._performer = Performer(module)
         self._encoder = Encoder(module.dialect)
         self._framer = Framer(eol="\r", max_line=MAX_LINE)
         self._mode = Mode.COMMAND
@@ -76,6 +73,7 @@ class SimLink:
         self._told = False
         self._job: Steps | None = None
         self._wait: Wait | None = None
+        self._room_again = Wait(lambda: self._queued < self.window, DAY)
         self._until = 0.0
         self._entry: Entry | None = None
         self._data: DataMode | None = None
@@ -157,6 +155,8 @@ class SimLink:
         """Whether the network has more for the host than the window let through."""
         if self._data:
             return self._data.socket.waiting()
+        if self._wait is self._room_again:
+            return True
         pushing = (socket for socket in self.module.sockets.every() if socket.access is Access.PUSH)
         return self._may_speak() and (bool(self.module.waiting) or any(len(socket.inbox) for socket in pushing))
 
@@ -250,45 +250,8 @@ class SimLink:
         if wire.isEnabledFor(logging.DEBUG):
             wire.debug("twin < %s", masked(decode(line)))
         self._told = False
-        self._job = self._perform(line)
+        self._job = self._performer.perform(line)
         self._resume_job(None)
-
-    def _perform(self, line: bytes) -> Steps:
-        """Run the commands of a line up to the first that fails."""
-        if self.module.dialect.response_delay:
-            yield Wait(lambda: False, self.module.dialect.response_delay)
-        parts = segments(after_at(line))
-        ending: Ending = None
-        for part in parts:
-            command = self._parse(part)
-            if concerns_sockets(command):
-                self.module.last_error = SocketCode.SUCCESS
-            try:
-                if len(parts) > 1 and (command.connects() or command.body() is not None):
-                    raise Refused(SocketCode.NOT_ALLOWED)
-                ending = yield from self._handle(command)
-            except Refused as refusal:
-                if concerns_sockets(command):
-                    self.module.last_error = refusal.code
-                raise
-        return ending
-
-    def _parse(self, part: str) -> Command[Any]:
-        try:
-            return self._reader.parse(part)
-        except Unknown as unknown:
-            if unknown.sockets:
-                self.module.last_error = unknown.code
-            raise
-
-    def _handle(self, command: Command[Any]) -> Steps:
-        answer = HANDLERS[type(command)](self.module, command)
-        if isinstance(answer, Generator):
-            return (yield from answer)
-        if isinstance(answer, tuple):
-            yield from answer
-            return None
-        return answer
 
     def _resume_job(self, value: object) -> None:
         """Continue the job with the outcome of what it waited for, a Refused to be raised in it."""
@@ -300,7 +263,8 @@ class SimLink:
             step = job.throw(value) if isinstance(value, Refused) else job.send(value)
             while isinstance(step, (Reply, Raw)):
                 self._inform(step)
-                step = job.send(None)
+                full = isinstance(step, Raw) and not self._room_again.done()
+                step = self._room_again if full else job.send(None)
         except StopIteration as stop:
             self._finish(stop.value)
         except Refused as refusal:
@@ -324,7 +288,7 @@ class SimLink:
         if isinstance(step, Prompt):
             self._entry = Entry(step, now)
             self._mode = Mode.PROMPT
-            self._say(self._encoder.line("CONNECT") if step.connect else self._encoder.prompt())
+            self._say(self._encoder.invitation(step))
         elif step.done():
             self._resume_job(True)
         else:
@@ -377,7 +341,7 @@ class SimLink:
         socket.access = Access.BUFFER
         socket.announced = False
         self._told = False
-        self._job = self._handle(Escape())
+        self._job = self._performer.handle(Escape())
         self._resume_job(None)
 
     def _leave_data_mode(self) -> Client:
@@ -421,6 +385,8 @@ class SimLink:
             return False
         if isinstance(line, Message) and self._queued >= self.window:
             return False
+        if isinstance(line, Speech):
+            return self._give_way(line)
         self.module.waiting.popleft()
         if isinstance(line, (Opened, tls.Opened)):
             self.module.last_error = SocketCode(line.err)
@@ -435,6 +401,15 @@ class SimLink:
             lambda: self._queued < self.window,
             lambda reply: self._say(self._encoder.unsolicited(reply, hexed=self.module.hexed)),
         )
+
+    def _give_way(self, speech: Speech) -> bool:
+        """Let it have the line, which it has not while a payload is being entered."""
+        if self._mode is not Mode.COMMAND:
+            return False
+        self.module.waiting.popleft()
+        self._told, self._job = False, speech.steps()
+        self._resume_job(None)
+        return True
 
     def _say(self, line: bytes) -> None:
         """Put a line, and the payload that belongs to it."""

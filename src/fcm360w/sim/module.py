@@ -20,6 +20,7 @@ from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.dialler import Dialler
 from fcm360w.sim.files import Files
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
+from fcm360w.sim.http import Http
 from fcm360w.sim.mqtt import Mqtt
 from fcm360w.sim.names import Names
 from fcm360w.sim.network import Attempt, Connection, Network
@@ -27,7 +28,7 @@ from fcm360w.sim.pings import Pings
 from fcm360w.sim.radio import Radio
 from fcm360w.sim.service import Service
 from fcm360w.sim.sockets import Sockets
-from fcm360w.sim.steps import Refused
+from fcm360w.sim.steps import Refused, Speech
 from fcm360w.sim.store import MemoryStore, Store
 from fcm360w.sim.upgrade import Upgrade
 from fcm360w.sim.volume import MemoryVolume, Volume
@@ -78,6 +79,7 @@ class Module:
         self.pings = Pings(network, self.names, self.notify)
         self.bluetooth = Bluetooth(self.notify, dialect.blerecv_uuid)
         self.mqtt = Mqtt(self)
+        self.http = Http(self)
         self.dialler = Dialler(network, self.setting, self.files.whole, default_names=dialect.default_names)
         self.services: tuple[Service, ...] = (
             self.upgrade,
@@ -87,8 +89,9 @@ class Module:
             self.pings,
             self.bluetooth,
             self.mqtt,
+            self.http,
         )
-        self.waiting: deque[Reply] = deque()
+        self.waiting: deque[Reply | Speech] = deque()
         self.waiting_high_water = 0
         self.waiting_dropped = 0
         self._delivered_baud = baud or FACTORY_BAUD
@@ -155,6 +158,11 @@ class Module:
 
     # ---- clients of protocols ----
 
+    @property
+    def online(self) -> bool:
+        """Whether there is a network, the station's or that of the module's own hotspot."""
+        return self.radio.up or self.radio.ap_up
+
     def dial(
         self, host: str, port: int, context: int | None, done: Callable[[Connection | SocketCode], None]
     ) -> Attempt:
@@ -165,12 +173,12 @@ class Module:
 
     # ---- lines that nobody asked for ----
 
-    def notify(self, line: Reply) -> bool:
+    def notify(self, line: Reply | Speech, owed: bool = False) -> bool:
         """Queue an unsolicited or late line.  False: beyond a bound the newest is dropped and counted.
 
-        What is owed to a socket in use never is; there are few of these.
+        What is `owed`, as to a socket in use, never is; there are few of these.
         """
-        if len(self.waiting) >= MAX_WAITING and not isinstance(line, OWED):
+        if len(self.waiting) >= MAX_WAITING and not (owed or isinstance(line, OWED)):
             self.waiting_dropped += 1
             return False
         self.waiting.append(line)

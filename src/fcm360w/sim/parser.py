@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fcm360w.commands import CHAPTERS, rows
-from fcm360w.commands.codes import SocketCode
+from fcm360w.commands.codes import HttpCode, SocketCode
 from fcm360w.commands.tcp import Escape
 from fcm360w.parameters import Field, ParseError, split
 from fcm360w.sim import foreign
@@ -18,6 +18,7 @@ from fcm360w.wire import Ask, Command, Get, Set, Setting
 
 __all__ = ["Reader", "Unknown", "after_at", "concerns_sockets", "options_of", "segments"]
 
+INVALID_HTTP = HttpCode.INVALID_PARAMETERS
 NAME = re.compile(r"(\+[A-Z]+|[A-Z]?)(.*)", re.IGNORECASE | re.DOTALL)
 
 Current = Callable[..., Setting]
@@ -26,8 +27,8 @@ Current = Callable[..., Setting]
 class Unknown(Refused):
     """No row of the table has this shape.  `sockets` tells whether AT+QIGETERROR speaks of such."""
 
-    def __init__(self, sockets: bool) -> None:
-        super().__init__(SocketCode.INVALID_PARAMETERS)
+    def __init__(self, sockets: bool, cme: int | None = None) -> None:
+        super().__init__(SocketCode.INVALID_PARAMETERS, cme)
         self.sockets = sockets
 
 
@@ -57,6 +58,11 @@ def _table() -> tuple[type[Any], ...]:
 def _is_told_of(ref: str) -> bool:
     """Whether AT+QIGETERROR speaks of this section's commands: all of manual 2.3 and 2.4 but itself."""
     return ref.startswith(("2.3.", "2.4.")) and ref != "2.3.9"
+
+
+def _has_codes(row: type[Any]) -> bool:
+    """Whether what is wrong with its parameters is told: of all commands only those of HTTP do that (G-10)."""
+    return row.ref.startswith("2.6.") and (issubclass(row, Setting) or row.form == "write")
 
 
 def concerns_sockets(command: Command[Any]) -> bool:
@@ -111,7 +117,8 @@ class Reader(NamedTuple):
         command = self._write(name, rest[1:]) if rest[:1] == "=" else self._short(name, rest)
         if command is None:
             candidates: list[Any] = [*_commands().get(name, []), *_settings().get(name, [])]
-            raise Unknown(any(_is_told_of(row.ref) for row in candidates))
+            coded = rest[:1] == "=" and any(map(_has_codes, candidates))
+            raise Unknown(any(_is_told_of(row.ref) for row in candidates), INVALID_HTTP if coded else None)
         return command
 
     def _short(self, name: str, rest: str) -> Command[Any] | None:

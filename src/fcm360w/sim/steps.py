@@ -18,7 +18,7 @@ from fcm360w.wire import Reply
 if TYPE_CHECKING:
     from fcm360w.sim.endpoints import Client
 
-__all__ = ["Answer", "Connect", "Ending", "Printed", "Prompt", "Raw", "Refused", "Step", "Steps", "Wait"]
+__all__ = ["Answer", "Connect", "Ending", "Printed", "Prompt", "Raw", "Refused", "Speech", "Step", "Steps", "Wait"]
 
 
 class Refused(Exception):
@@ -58,11 +58,15 @@ class Prompt:
     connect: bool = False
     whole: bool = False
     quiet: float = 0.0
+    more: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Raw:
-    """Bytes for the host as they are: the next line brings its own leading line end."""
+    """Bytes for the host as they are: the next line brings its own leading line end.
+
+    The handler goes on once the serial line has room for more.
+    """
 
     data: bytes
 
@@ -90,3 +94,10 @@ Step = Reply | Prompt | Raw | Wait
 Ending = str | Connect | None
 Steps = Generator[Step, Any, Ending]
 Answer = tuple[Reply, ...] | str | Connect | Steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Speech:
+    """More than a line that nobody asked for: it has the serial line to itself until it ends, with a line."""
+
+    steps: Callable[[], Steps]

@@ -139,6 +139,8 @@ class Machine:
         for front_end in self.front_ends:
             front_end.close()
         self.module.sockets.reset()
+        for service in self.module.services:
+            service.reset()
         self.module.bluetooth.close()
         self.network.close()
         self.loop.close()
@@ -159,6 +161,7 @@ class Machine:
             "host_gone_bytes": self.board.host_gone_bytes,
             "sockets_open": len(self.module.sockets.every()),
             **self.module.sockets.stats(),
+            **self.module.http.stats(),
         }
 
 

@@ -41,9 +41,13 @@ def get(module: Module, command: Get[Setting]) -> Answer:
     return (_checked(module, module.setting(command.setting, *command.whose)),)
 
 
+# What setting an option does where it does more than to remember the value.
+SETTING: dict[type[Setting], Callable[[Module, Any], None]] = {}
+
+
 @handles(Set)
 def put(module: Module, command: Set[Setting]) -> Answer:
-    module.change(_checked(module, command.setting))
+    SETTING.get(type(command.setting), Module.change)(module, _checked(module, command.setting))
     return ()
 
 
@@ -52,9 +56,9 @@ def ask(module: Module, command: Ask) -> Answer:
     row: type[Any] = command.row
     if row is SetDnsServers:
         return dns_servers(module, GetDnsServers())  # W16
-    if issubclass(row, Command):
-        return tuple(Printed(f"{row.at}: {text}") for text in row.test or ())
-    return tuple(Printed(_described(option)) for option in options_of(row.at) if option.test != "")
+    options = [_described(option) for option in options_of(row.at) if option.test != ""]
+    own = [f"{row.at}: {text}" for text in row.test or ()] if issubclass(row, Command) else []
+    return tuple(map(Printed, (*options, *own)))
 
 
 def _described(option: type[Setting]) -> str:
