@@ -180,7 +180,8 @@ class Http:
     def _tell(self) -> None:
         """Say the late line, behind the response itself if that is to come without being asked for."""
         exchange, report = self._exchange, self._report
-        assert exchange is not None and report is not None
+        assert exchange is not None
+        assert report is not None
         self._stage, self._until, self._report = Stage.ANSWERED, None, None
         if not exchange.status:
             self._owner.notify(report(exchange.fault), owed=True)
