@@ -324,6 +324,16 @@ def test_the_network_goes_away_under_a_request_body() -> None:
     assert bench.host(b"hello") == OK + DISCONNECTED + b"\r\n+QHTTPPOST: 706\r\n"
 
 
+def test_the_modules_own_hotspot_is_a_network_and_goes_away() -> None:
+    bench = Bench(joined=False)
+    bench.host(b'AT+QSOFTAP="mine"\r')
+    bench.wait(1.0)
+    bench.host(b'AT+QHTTPCFG="url","http://10.0.0.9/"\r')
+    assert bench.host(b"AT+QHTTPGET\r") == OK
+    said = bench.host(b"AT+QSOFTAPSTOP\r")
+    assert late(706) in said + bench.wait(1.0)
+
+
 def test_a_new_request_drops_the_old_response() -> None:
     bench, old = answered(HELLO[:-2], b'"closed/ind",1')
     assert bench.host(b"AT+QHTTPGET\r") == OK

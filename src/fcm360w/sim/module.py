@@ -189,10 +189,12 @@ class Module:
         self.notify(line)
         if isinstance(line, StationEvent) and line.event is StationChange.DISCONNECTED:
             self.sockets.lose(servers=not self.radio.ap_up)
-            for service in self.services:
-                service.lose()
         elif isinstance(line, ApEvent) and line.event is ApChange.DOWN and not self.radio.up:
             self.sockets.lose()
+        else:
+            return
+        for service in self.services:
+            service.lose()
 
     def _upgrade_changed(self, change: UpgradeChange) -> None:
         self.notify(UpgradeEvent(change))
