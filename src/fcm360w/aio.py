@@ -31,6 +31,7 @@ from fcm360w.wire import Command, Flow, Reply
 if TYPE_CHECKING:
     from fcm360w.aio_ble import AsyncBle
     from fcm360w.aio_files import AsyncFiles
+    from fcm360w.aio_http import AsyncHttp
     from fcm360w.aio_mqtt import AsyncMqtt
     from fcm360w.aio_net import AsyncNet
     from fcm360w.aio_tls import AsyncTls

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fcm360w.ble import Ble
     from fcm360w.contexts import Context
     from fcm360w.files import Files
+    from fcm360w.http import Http
     from fcm360w.mqtt import Mqtt
     from fcm360w.net import Net
     from fcm360w.tls import Tls

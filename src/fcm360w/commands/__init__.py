@@ -65,6 +65,7 @@ URCS: Mapping[tuple[str, str], str] = {
     ("+QHTTPPOST", ""): "http:PostOutcome",
     ("+QHTTPPUT", ""): "http:PutOutcome",
     ("+QHTTPREAD", ""): "http:ReadOutcome",
+    ("NO CARRIER", ""): "tcp:NoCarrier",
     ("ready", ""): "system:Booted",
     ("RDY", ""): "system:Booted",
 }
