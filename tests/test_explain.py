@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from fcm360w.cli.app import app
 from fcm360w.commands import codes, http, tcp, wifi
 from fcm360w.explain import Reading, explain
-from fcm360w.wire import Command, Get, Reply, Set, Setting
+from fcm360w.settings import Get, Set, Setting
+from fcm360w.wire import Command, Reply
 from test_wire import EACH_ROW, TABLE, each_field, legal, sample
 
 SECRET = "open sesame"

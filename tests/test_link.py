@@ -16,10 +16,11 @@ from fcm360w.events import Event, EventQueue, Lost, Overlong, Unparsed
 from fcm360w.flows import probe, recover
 from fcm360w.link import MAX_LINE
 from fcm360w.pending import CROSSING, MARGIN
+from fcm360w.settings import Get, Set
 from fcm360w.states import State
 from fcm360w.steps import Pause, Until, Within, until
 from fcm360w.turns import perform
-from fcm360w.wire import Ask, Get, Reply, Set
+from fcm360w.wire import Ask, Reply
 from scripted import (
     CONNECT,
     ERROR,

@@ -10,7 +10,8 @@ import pytest
 from fcm360w import reference
 from fcm360w.commands import URCS, codes, net, system, tcp, wifi
 from fcm360w.parameters import Field
-from fcm360w.wire import Command, Row, Setting
+from fcm360w.settings import Setting
+from fcm360w.wire import Command, Row
 from test_wire import TABLE, each_field, sample
 
 

@@ -16,7 +16,8 @@ from fcm360w.commands.codes import TABLES
 from fcm360w.lines import Argument, Fit, Piece, lay, piece, pieces, replies, title
 from fcm360w.parameters import Field, ParseError, Payload, encode, split
 from fcm360w.pending import MAX_COMMAND
-from fcm360w.wire import Command, Reply, Row, Setting
+from fcm360w.settings import Setting
+from fcm360w.wire import Command, Reply, Row
 
 COMMAND = re.compile(r"AT(?![A-Z]{2})", re.IGNORECASE)
 SAID = re.compile(r"(?P<name>\+?[A-Za-z][A-Za-z ]*?)(?:: ?(?P<rest>.*))?", re.DOTALL)

@@ -16,7 +16,8 @@ from fcm360w import commands
 from fcm360w.commands.codes import TABLES
 from fcm360w.lines import every_row, replies, title
 from fcm360w.parameters import Field, Length, Payload, Range
-from fcm360w.wire import Command, Reply, Row, Setting
+from fcm360w.settings import Setting
+from fcm360w.wire import Command, Reply, Row
 
 Described = dict[str, Any]
 FORMS = ("test", "read", "write", "exec")
