@@ -211,6 +211,8 @@ VALUES: dict[type[Command[Any]], dict[str, Any]] = {
     system.Upgrade: {"url": "http://10.0.0.9/firmware"},
     system.UpgradeBare: {"url": "http://10.0.0.9/firmware"},
     tcp.Open: {"remote_port": 8009},
+    mqtt.Subscribe: {"msg_id": 1},
+    mqtt.Unsubscribe: {"msg_id": 1},
     files.ReadFile: {"filehandle": 1},
     files.WriteFile: {"filehandle": 1},
     files.WriteSome: {"filehandle": 1},
