@@ -105,10 +105,18 @@ def delete(scene: Scene) -> Act:
 @deed("Files.open of a module that answers late")
 def open_late(scene: Scene) -> Act:
     """What it opens after all is closed before anything else is done."""
+    store = scene.world.twin.files
+    begin = store.open
+
+    def late(name: str, mode: FileMode) -> int:
+        """The twin stands still before it has answered."""
+        scene.world.frozen = True
+        scene.world.after(2.0, lambda: setattr(scene.world, "frozen", False))
+        return begin(name, mode)
+
     yield
-    scene.world.frozen = True
-    scene.world.after(2.0, lambda: setattr(scene.world, "frozen", False))
-    with contextlib.suppress(FCM360WError):
+    with mock.patch.object(store, "open", late), contextlib.suppress(FCM360WError):
         scene.module.files.open("new", "wb")
     scene.world.sleep(1.0)
     scene.module.system.version()
+    assert not store.opened()

@@ -184,7 +184,7 @@ def fetched(
         outcome = yield from after_each(perform(link, flow), gathering.take)
     except BaseException as error:
         if http.interrupted(error):
-            link.undone.append(http.stop())
+            link.undone.append(http.stop)
         raise
     gathering.take()
     return gathering.response(outcome)

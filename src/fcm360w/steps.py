@@ -143,9 +143,12 @@ class StartRate(NamedTuple):
 
 
 class Later(NamedTuple):
-    """Have a flow run before the next one, once the module answers again; what it fails of is forgotten."""
+    """Have a flow run before the next one, once the module answers again; what it is refused is forgotten.
 
-    flow: Flow[Any]
+    It begins anew when it was interrupted, or got no answer.
+    """
+
+    flow: Callable[[], Flow[Any]]
 
 
 class Drained(NamedTuple):

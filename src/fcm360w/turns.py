@@ -207,8 +207,11 @@ def freed(link: Link) -> Steps[None]:
         yield from (close_secure if connect_id in link.secure else close)(connect_id, 1)
         _freed(link, connect_id)
     while link.undone:
+        undone = link.undone[0]
         with contextlib.suppress(CommandError, ProtocolError):
-            yield from link.undone.popleft()
+            yield from undone()
+        if undone in link.undone:  # else the module was recovered meanwhile, by another
+            link.undone.remove(undone)
 
 
 def wait(link: Link, kind: type[E], seconds: float) -> Turns[E | None]:

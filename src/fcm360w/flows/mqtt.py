@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Annotated, NamedTuple
 
 from fcm360w import hexcodec
@@ -223,7 +224,7 @@ def connect_client(
         yield from close_client(client)
         raise
     except BaseException:
-        yield Later(_abandoned(client))
+        yield Later(partial(_abandoned, client))
         raise
     return client
 
