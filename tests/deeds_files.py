@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from unittest import mock
 
 from deeds import FACES, SAID, Act, Scene, deed
+from fcm360w.commands.files import OpenedFile
 from fcm360w.errors import FCM360WError
 from fcm360w.files import Files
 
@@ -106,17 +108,17 @@ def delete(scene: Scene) -> Act:
 def open_late(scene: Scene) -> Act:
     """What it opens after all is closed before anything else is done."""
     store = scene.world.twin.files
-    begin = store.open
+    told = store.opened
 
-    def late(name: str, mode: FileMode) -> int:
-        """The twin stands still before it has answered."""
+    def then_still() -> tuple[OpenedFile, ...]:
+        """The last answer before the twin stands still for a while."""
         scene.world.frozen = True
         scene.world.after(2.0, lambda: setattr(scene.world, "frozen", False))
-        return begin(name, mode)
+        return told()
 
     yield
-    with mock.patch.object(store, "open", late), contextlib.suppress(FCM360WError):
-        scene.module.files.open("new", "wb")
+    with mock.patch.object(store, "opened", then_still), contextlib.suppress(FCM360WError):
+        scene.keep(scene.module.files.open("new", "wb"))
     scene.world.sleep(1.0)
     scene.module.system.version()
-    assert not store.opened()
+    assert scene.open or not store.opened()
