@@ -63,8 +63,9 @@ def test_every_option_has_readings(row: type[Setting]) -> None:
     if row not in SEVERAL:
         assert asked.about == f"Ask for an option.  {put.about}"
     assert [part.text for part in asked.parts] == [field.format(field.default) for field in row.fields()[: row.index]]
-    shown = ['"***"' if field.secret else field.format(field.default) for field in row.fields()]
-    assert [part.text for part in put.parts] == shown
+    given = [field for field in row.fields() if field.default is not None]
+    shown = ['"***"' if field.secret else field.format(field.default) for field in given]
+    assert [part.text for part in put.parts] == shown + [""] * (len(row.fields()) - len(given))
     assert asked.faults == put.faults == ()
 
 
@@ -72,8 +73,8 @@ def test_every_option_has_readings(row: type[Setting]) -> None:
 def test_every_code_has_a_reading(name: str) -> None:
     table = codes.TABLES[name]
     for code, text in table.texts.items():
-        reading = next(found for found in explain(str(int(code))) if found.section == table.ref)
-        assert reading.kind == f"{name} code {code.name}"
+        (reading,) = (found for found in explain(str(int(code))) if found.kind == f"{name} code {code.name}")
+        assert reading.section == table.ref
         assert text in reading.about
 
 
@@ -169,6 +170,9 @@ def test_what_is_wrong_with_a_line(line: str, fault: str) -> None:
         ("+QIRD: 25,20,5", "2.3.6", "answer", ["25", "20", "5"]),
         ('+QIRD: 5,"10.0.0.9",5000', "2.3.6", "answer", ["5", '"10.0.0.9"', "5000"]),
         ('+QIURC: "recv",3', "3.3.2", "unsolicited line", ["3", "", "", ""]),
+        ('+QMTCFG: "ssl",0', "2.5.1", "answer", ["0", ""]),
+        ('+QMTCFG: "timeout",5,3,0', "2.5.1", "answer", ["5", "3", "0"]),
+        ('+QMTRECV: 0,0,"t",5,"hello"', "3.5.2", "unsolicited line", ["0", "0", '"t"', "5"]),
         ('+QIURC: "incoming full"', "3.3.3", "unsolicited line", []),
         ("+QSTASTAT:GOT_IP", "3.1.1", "unsolicited line", ["GOT_IP"]),
         ("+QGETWIFISTATE: ssid=a,b,bssid=02:00,rssi=-52", "2.1.18", "answer", ["a,b", "02:00", "-52"]),
@@ -177,7 +181,7 @@ def test_what_is_wrong_with_a_line(line: str, fault: str) -> None:
         ("+QISWTMD: (0-11), (0-2)", "2.3.8", "answer to the test command", ["(0-11)", "(0-2)"]),
         ("ready", "2.1.1", "unsolicited line", []),
         ("RDY", "2.1.1", "unsolicited line", []),
-        ("NO CARRIER", "2.3.10", "answer", []),
+        ("NO CARRIER", "2.3.10", "unsolicited line", []),
         ("OK", "1.2", "final result", []),
         ("ERROR", "1.2", "final result", []),
         ("CONNECT", "1.2", "final result", []),

@@ -246,7 +246,7 @@ def test_no_carrier_is_no_answer_to_a_command_that_opens_no_stream() -> None:
     world = World()
     world.on("AT", NO_CARRIER + OK)
     world.run(system.Attention())
-    assert world.events() == [Unparsed("NO CARRIER")]
+    assert world.events() == [tcp.NoCarrier()]
 
 
 def test_an_answer_that_leaves_out_the_reply() -> None:

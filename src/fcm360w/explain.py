@@ -66,7 +66,7 @@ def explain(text: str) -> list[Reading]:
     if len(encode(text)) > MAX_COMMAND:
         fault = f"longer than the {MAX_COMMAND} bytes that the module takes (manual 1.2)"
         return [Reading("over-long line", "", "", "1.2", faults=(fault,))]
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.removeprefix("-").isdigit():
         return [_code(code) for code in reference.codes() if code.number == int(text)]
     if COMMAND.match(text):
         return [reading for each in pieces(text) or [Piece("", "", "")] for reading in _command(each)]
@@ -187,11 +187,29 @@ def _nearest(rows: list[type[Reply]], rest: str) -> list[Fit]:
 def _laid(row: type[Reply], rest: str, strict: bool) -> Fit | None:
     try:
         if "read" not in row.__dict__:
-            return lay(row, split(rest) if rest else [], strict=strict)
+            return _beside(row, split(rest) if rest else [], strict)
         reply = row.read(rest)
     except ParseError:
-        return None
+        return _with_payload(row, rest, strict)
     return Fit(type(reply), tuple(_read(field, getattr(reply, field.name)) for field in reply.printed_fields()), ())
+
+
+def _beside(row: type[Reply], parts: list[str], strict: bool) -> Fit | None:
+    if not (issubclass(row, Setting) and row.anonymous):
+        return lay(row, parts, strict=strict)
+    parts[1:1] = (field.format(field.default) for field in row.fields()[: row.index])
+    fit = lay(row, parts, strict=strict)
+    return fit and fit._replace(arguments=fit.arguments[row.index :])
+
+
+def _with_payload(row: type[Reply], rest: str, strict: bool) -> Fit | None:
+    """A line that ends with the length of a payload, or goes on with the payload."""
+    if row.payload_field() is None:
+        return None
+    try:
+        return lay(row, split(rest)[: len(row.printed_fields())], strict=strict)
+    except ParseError:
+        return None
 
 
 def _read(field: Field, value: Any) -> Argument:

@@ -90,7 +90,7 @@ def _described(fields: tuple[Field, ...]) -> list[Described]:
 
 def template(row: type[Row], whole: bool = False) -> str:
     """How a row looks on the wire, its parameters as ``<name>``.  `whole`: none is left out."""
-    if "line" in row.__dict__ and issubclass(row, Reply):
+    if "line" in row.__dict__ and issubclass(row, Reply) and not issubclass(row, Setting):
         return row(*(f"<{field.names[0]}>" for field in row.fields())).line()
     shown = "".join(_placeholders(row))
     shown = re.sub(r"[][]", "", shown) if whole else shown
