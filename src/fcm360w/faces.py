@@ -36,6 +36,7 @@ from fcm360w.streams import Stream
 from fcm360w.wire import Get, Set, Setting
 
 if TYPE_CHECKING:
+    from fcm360w.contexts import Context
     from fcm360w.module import Module
 
 S = TypeVar("S", bound=Setting)
@@ -126,9 +127,9 @@ class Tcp:
         self._module = module
         self._link = link
 
-    def connect(self, host: str, port: int, mode: Mode = "transparent") -> Stream:
+    def connect(self, host: str, port: int, mode: Mode = "transparent", tls: Context | None = None) -> Stream:
         """As Module.stream."""
-        return self._module.stream(host, port, mode)
+        return self._module.stream(host, port, mode, tls)
 
     def listen(self, port: int, mode: ListenMode = "push", manual: bool = False) -> Listener:
         """Listen at a port of the module's own, 1 to 65535; what clients send reaches this side as `mode` says.
