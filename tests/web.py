@@ -33,7 +33,7 @@ http {{
   scgi_temp_path {root}/scgi;
   client_max_body_size 4m;
   server {{
-    listen 127.0.0.1:{port}{tls};
+    listen 127.0.0.1:{port}{tls}
     root {root}/pages;
     location /secret/ {{ auth_basic "secret"; auth_basic_user_file {root}/users; }}
     location /up/ {{ dav_methods PUT; }}
@@ -69,7 +69,7 @@ def nginx(root: Path, issued: Issued | None = None, more: str = "") -> Iterator[
     (root / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    tls = secured(root, issued, more) if issued else ""
+    tls = secured(root, issued, more) if issued else ";"
     (root / "nginx.conf").write_text(CONFIGURATION.format(root=root, port=port, tls=tls))
     command = [program, "-p", str(root), "-c", str(root / "nginx.conf"), "-e", "stderr"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
@@ -82,7 +82,7 @@ def nginx(root: Path, issued: Issued | None = None, more: str = "") -> Iterator[
 
 
 def secured(root: Path, issued: Issued, more: str) -> str:
-    """The end of a ``listen``, and what follows it."""
+    """The rest of a ``listen``, and what follows it."""
     cert, key = issued.save(root, "server")
     return f" ssl; ssl_certificate {cert}; ssl_certificate_key {key}; {more}"
 
