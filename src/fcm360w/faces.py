@@ -224,6 +224,7 @@ class System:
         """Fetch firmware from a URL, install it and wait for the restart; the version that runs then.
 
         `progress` is told each of its four stages as it begins, in this thread.  CommandError if it cannot be
-        downloaded; CommandTimeout if that takes more than `timeout` seconds (manual 2.1.6, 3.1.3).
+        downloaded; CommandTimeout if that takes more than `timeout` seconds.  How an https URL is secured is up to the
+        firmware: the manual has no option for it (manual 2.1.6, 3.1.3).
         """
         return self._module.run(system.upgrade(url, timeout, progress or system.untold))
