@@ -60,9 +60,9 @@ def serve(
         module.ble.peripheral(service, characteristics, name, auto_advertise=True) as peripheral,
         _telling(peripheral, notify) as teller,
     ):
-        peripheral.advertise()
-        say(f"advertising as {module.ble.address()}; Ctrl-C ends it")
         try:
+            peripheral.advertise()
+            say(f"advertising as {module.ble.address()}; Ctrl-C ends it")
             for number, write in enumerate(_writes(peripheral, teller, seconds), 1):
                 _print(write, as_json)
                 if number == count:
