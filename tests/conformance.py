@@ -15,8 +15,9 @@ import fcm360w
 from fcm360w.channel import Mode
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import CommandError, PeerClosed, ProtocolError
+from fcm360w.settings import Get, Set
 from fcm360w.sim import AccessPoint
-from fcm360w.wire import Ask, Get, Reply, Set
+from fcm360w.wire import Ask, Reply
 
 E = TypeVar("E", bound=Reply)
 

@@ -13,9 +13,9 @@ from fcm360w.channel import Mode, Report
 from fcm360w.commands import tcp
 from fcm360w.commands.system import GetVersion
 from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, SendTimeout, TransportLost, UsageError
+from fcm360w.settings import Get, Set
 from fcm360w.states import State
 from fcm360w.turns import perform
-from fcm360w.wire import Get, Set
 from scripted import ERROR, OK, PROMPT, TOKENS, World, answer, each_byte, line
 from streaming import (
     CLOSED,

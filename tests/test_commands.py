@@ -18,7 +18,8 @@ from fcm360w.commands import CHAPTERS, RULES, UNSOLICITED, URCS, chapter, codes,
 from fcm360w.commands.mqttcfg import Joint
 from fcm360w.framer import Start
 from fcm360w.parameters import ParseError, split
-from fcm360w.wire import Command, Reply, Setting
+from fcm360w.settings import Setting
+from fcm360w.wire import Command, Reply
 from test_wire import EACH_ROW, TABLE, legal, sample, without_payload
 
 SOURCE = Path(fcm360w.__file__).parent
@@ -291,7 +292,7 @@ BELOW = [
     ),
     SOURCE / "offering.py",
     SOURCE / "messaging.py",
-    *(SOURCE / f"{name}.py" for name in ("lines", "reference", "explain")),
+    *(SOURCE / f"{name}.py" for name in ("lines", "reference", "explain", "settings", "waits")),
     *(SOURCE / f"{name}.py" for name in ("closing", "fetching", "forms")),
     *sorted((SOURCE / "flows").glob("*.py")),
     *sorted((SOURCE / "commands").glob("*.py")),
@@ -328,7 +329,7 @@ def test_below_the_facades_is_no_print_and_no_open(path: Path) -> None:
     assert not {func.id for func in calls if isinstance(func, ast.Name)} & {"print", "open", "input"}
 
 
-@pytest.mark.parametrize("name", ["link", "pending", "datamode", "turns"])
+@pytest.mark.parametrize("name", ["link", "pending", "waits", "datamode", "turns"])
 def test_the_link_names_no_command(name: str) -> None:
     tree = ast.parse((SOURCE / f"{name}.py").read_text())
     named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -339,7 +340,7 @@ def test_the_link_names_no_command(name: str) -> None:
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_the_table_has_no_logic_of_the_link(name: str) -> None:
-    wanted = {"fcm360w.wire", "fcm360w.parameters", "fcm360w.errors"}
+    wanted = {"fcm360w.wire", "fcm360w.settings", "fcm360w.parameters", "fcm360w.errors"}
     wanted |= {f"fcm360w.commands.{other}" for other in (*CHAPTERS, "codes")}
     found = {each for each in imports(SOURCE / "commands" / f"{name}.py") if each.startswith("fcm360w.")}
     assert {each for each in found if not any(each == want or each.startswith(f"{want}.") for want in wanted)} == set()

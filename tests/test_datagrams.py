@@ -20,10 +20,10 @@ from fcm360w.errors import (
     TransportLost,
     UsageError,
 )
+from fcm360w.settings import Set
 from fcm360w.states import State
 from fcm360w.stats import Mark
 from fcm360w.turns import perform
-from fcm360w.wire import Set
 from scripted import ERROR, OK, PROMPT, TOKENS, World, answer, cut_at, each_byte, line
 
 CLOSED = line('+QIURC: "closed",0')

@@ -27,9 +27,9 @@ from fcm360w.commands.wifi import StationChange, StationEvent
 from fcm360w.events import Lost
 from fcm360w.flows.recover import Rung
 from fcm360w.link import Link
+from fcm360w.settings import Set
 from fcm360w.sim import Twin
 from fcm360w.turns import Turn, Turns
-from fcm360w.wire import Set
 from peers import Peer
 
 pytestmark = pytest.mark.driver

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fcm360w.cli.hints import Hint, hint, offers
 from fcm360w.commands import tcp
-from fcm360w.wire import Command, Set, Setting
+from fcm360w.settings import Set, Setting
+from fcm360w.wire import Command
 from test_wire import TABLE, sample
 
 WRITTEN = [row for row in TABLE if issubclass(row, Command) and row.form == "write"]

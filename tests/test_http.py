@@ -341,7 +341,7 @@ def test_secrets_are_in_no_trace(place: Place) -> None:
 
 def test_secrets_of_the_modules_lines_are_in_no_trace(place: Place) -> None:
     from fcm360w.commands.http import Auth, GetHeaders
-    from fcm360w.wire import Get
+    from fcm360w.settings import Get
 
     place.module.run(http.add_header("Cookie", "crumb"))
     lines: list[str] = []

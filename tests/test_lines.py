@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.lines import every_row, lay, masked, piece, pieces, replies, table
-from fcm360w.wire import Command, Get, Reply, Set, Setting
+from fcm360w.settings import Get, Set, Setting
+from fcm360w.wire import Command, Reply
 from test_wire import EACH_ROW, TABLE, legal, without_payload
 
 COMMANDS = [row for row in TABLE if issubclass(row, Command) and row is not tcp.Escape]

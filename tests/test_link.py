@@ -16,10 +16,11 @@ from fcm360w.events import Event, EventQueue, Lost, Overlong, Unparsed
 from fcm360w.flows import probe, recover
 from fcm360w.link import MAX_LINE
 from fcm360w.pending import CROSSING, MARGIN
+from fcm360w.settings import Get, Set
 from fcm360w.states import State
 from fcm360w.steps import Pause, Until, Within, until
 from fcm360w.turns import perform
-from fcm360w.wire import Ask, Get, Reply, Set
+from fcm360w.wire import Ask, Reply
 from scripted import (
     CONNECT,
     ERROR,
@@ -245,7 +246,7 @@ def test_no_carrier_is_no_answer_to_a_command_that_opens_no_stream() -> None:
     world = World()
     world.on("AT", NO_CARRIER + OK)
     world.run(system.Attention())
-    assert world.events() == [Unparsed("NO CARRIER")]
+    assert world.events() == [tcp.NoCarrier()]
 
 
 def test_an_answer_that_leaves_out_the_reply() -> None:

@@ -17,8 +17,8 @@ from fcm360w.errors import CommandError, Overrun, UsageError
 from fcm360w.messaging import MAX_WAITING
 from fcm360w.module import Module
 from fcm360w.parameters import ParseError
+from fcm360w.settings import Get
 from fcm360w.sim import World
-from fcm360w.wire import Get
 from scripted import OK, answer
 from scripted import World as Scripted
 

@@ -14,11 +14,11 @@ from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.tcp import Access, Open, Send, SendTimeout, Service
 from fcm360w.errors import CommandError, CommandTimeout, GivenUp, ProtocolError, SocketLost, TransportLost
 from fcm360w.flows.recover import INPUT_LIMIT, Recovery, Rung
+from fcm360w.settings import Set
 from fcm360w.sim.dialect import MANUAL
 from fcm360w.states import TABLE, State
 from fcm360w.steps import EscapePolicy, Pause, Until, Within
 from fcm360w.turns import Turns, perform, recovered, woken
-from fcm360w.wire import Set
 from scripted import NO_CARRIER, OK, Driver, World, answer, line
 from twinned import TwinWorld
 

@@ -11,10 +11,11 @@ import pytest
 
 import fcm360w.sim
 from fcm360w.commands import CHAPTERS, rows
+from fcm360w.settings import Get, Set
 from fcm360w.sim import foreign
 from fcm360w.sim.dialect import DIALECTS, MANUAL, QUIRKS
 from fcm360w.sim.handlers import HANDLERS, load
-from fcm360w.wire import Ask, Command, Get, Set
+from fcm360w.wire import Ask, Command
 
 load()
 COMMANDS: list[type[Command[Any]]] = [row for chapter in CHAPTERS for row in rows(chapter) if issubclass(row, Command)]

@@ -29,7 +29,8 @@ from fcm360w.parameters import (
     Range,
     split,
 )
-from fcm360w.wire import Ask, Command, Get, Reply, Row, Set, Setting
+from fcm360w.settings import Get, Set, Setting
+from fcm360w.wire import Ask, Command, Reply, Row
 
 TABLE: list[type[Any]] = [row for chapter in CHAPTERS for row in rows(chapter)]
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters='"\x7f', exclude_categories=["Cc", "Cs"]), max_size=20)

@@ -11,8 +11,9 @@ import pytest
 from fcm360w.errors import UsageError
 from fcm360w.module import Module
 from fcm360w.parameters import Dotted, Field, Hexadecimal, Length, Payload, Range
+from fcm360w.settings import Set, Setting
 from fcm360w.sim.parser import Reader
-from fcm360w.wire import Command, Row, Set, Setting
+from fcm360w.wire import Command, Row
 from sim_bench import ERROR, OK, Bench
 from test_wire import TABLE, sample
 

@@ -20,8 +20,9 @@ from fcm360w.flows import system as modules
 from fcm360w.flows import wifi as hotspots
 from fcm360w.inbox import INBOX
 from fcm360w.opening import open_channel
+from fcm360w.settings import Get, Set
 from fcm360w.steps import EscapePolicy, until
-from fcm360w.wire import Ask, Command, Get, Reply, Set, Support
+from fcm360w.wire import Ask, Command, Reply, Support
 from scripted import LATENCY, Reaction, World
 from transcript import MOMENT, Act, Block, Call, Gap, Host, Outcome, Said, Step, TranscriptError
 

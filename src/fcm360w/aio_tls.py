@@ -10,7 +10,7 @@ from fcm360w.channel import Mode
 from fcm360w.commands.tls import CipherSuite, ConnectionInfo, ListConnections, SslVersion
 from fcm360w.contexts import Context, Pool, new_context
 from fcm360w.link import Link
-from fcm360w.wire import Get, Set, Setting
+from fcm360w.settings import Get, Set, Setting
 
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule

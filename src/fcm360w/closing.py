@@ -17,10 +17,11 @@ from fcm360w.escape import RESTARTED, WATCH_TAIL, Marker, Verdict, Watch
 from fcm360w.framer import Framer, Kind
 from fcm360w.inbox import INBOX, Buffer, Inbox
 from fcm360w.parameters import decode
-from fcm360w.pending import KINDS, MARGIN, Exchange, Pending
+from fcm360w.pending import MARGIN, Exchange, Pending
 from fcm360w.states import Cause
 from fcm360w.stats import Mark
 from fcm360w.steps import Drained, Steps
+from fcm360w.waits import KINDS
 from fcm360w.wire import Command
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from fcm360w.commands.tls import (
 from fcm360w.errors import UsageError
 from fcm360w.flows.tls import set_each, stored
 from fcm360w.link import Link
+from fcm360w.settings import Setting
 from fcm360w.steps import Steps
-from fcm360w.wire import Setting
 
 NUMBERS = range(6)
 

@@ -6,6 +6,7 @@ mask and length are.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import re
 from collections.abc import Iterator
@@ -13,10 +14,11 @@ from typing import Any, NamedTuple
 
 from fcm360w import reference
 from fcm360w.commands.codes import TABLES
-from fcm360w.lines import Argument, Fit, Piece, lay, piece, pieces, replies, title
+from fcm360w.lines import HIDDEN, Argument, Fit, Piece, lay, piece, pieces, replies, title
 from fcm360w.parameters import Field, ParseError, Payload, encode, split
 from fcm360w.pending import MAX_COMMAND
-from fcm360w.wire import Command, Reply, Row, Setting
+from fcm360w.settings import Setting
+from fcm360w.wire import Command, Reply, Row
 
 COMMAND = re.compile(r"AT(?![A-Z]{2})", re.IGNORECASE)
 SAID = re.compile(r"(?P<name>\+?[A-Za-z][A-Za-z ]*?)(?:: ?(?P<rest>.*))?", re.DOTALL)
@@ -65,7 +67,7 @@ def explain(text: str) -> list[Reading]:
     if len(encode(text)) > MAX_COMMAND:
         fault = f"longer than the {MAX_COMMAND} bytes that the module takes (manual 1.2)"
         return [Reading("over-long line", "", "", "1.2", faults=(fault,))]
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.removeprefix("-").isdigit():
         return [_code(code) for code in reference.codes() if code.number == int(text)]
     if COMMAND.match(text):
         return [reading for each in pieces(text) or [Piece("", "", "")] for reading in _command(each)]
@@ -184,13 +186,22 @@ def _nearest(rows: list[type[Reply]], rest: str) -> list[Fit]:
 
 
 def _laid(row: type[Reply], rest: str, strict: bool) -> Fit | None:
+    if row.read.__func__ is not Reply.read.__func__:  # type: ignore[attr-defined]
+        with contextlib.suppress(ParseError):
+            return _told(row, rest)
+        if not row.payload_field():
+            return None
     try:
-        if "read" not in row.__dict__:
-            return lay(row, split(rest) if rest else [], strict=strict)
-        reply = row.read(rest)
+        return lay(row, split(rest) if rest else [], strict=strict)
     except ParseError:
         return None
-    return Fit(type(reply), tuple(_read(field, getattr(reply, field.name)) for field in reply.printed_fields()), ())
+
+
+def _told(row: type[Reply], rest: str) -> Fit:
+    """As the row reads it; an option that it reads by itself does not say whose it is."""
+    reply = row.read(rest)
+    fields = reply.printed_fields()[row.index if issubclass(row, Setting) else 0 :]
+    return Fit(type(reply), tuple(_read(field, getattr(reply, field.name)) for field in fields), ())
 
 
 def _read(field: Field, value: Any) -> Argument:
@@ -203,12 +214,28 @@ def _read(field: Field, value: Any) -> Argument:
 def _heard(fit: Fit, text: str) -> Reading:
     row = fit.row
     unasked = "unsolicited line" if row in reference.unsolicited() else "answer"
-    parts = tuple(_part(argument, row) for argument in fit.arguments)
-    follows = tuple(_announced(fit))
-    for argument in fit.arguments:
-        if argument.field.secret and argument.text:
-            text = text.replace(argument.text, argument.shown)
+    arguments, follows = fit.arguments, tuple(_announced(fit))
+    if (first := _secret_from(row)) is not None:
+        arguments = (*arguments[:first], *(each._replace(text=HIDDEN) for each in arguments[first:] if each.text))
+        text = _masked(text, first + (row.key is not None))
+    parts = tuple(_part(argument, row) for argument in arguments)
     return Reading(unasked, text, reference.about(row), row.ref, parts, tuple(fit.faults), follows)
+
+
+def _secret_from(row: type[Row]) -> int | None:
+    """The place in a line from which on something may be secret, whether or not it says whose it is."""
+    whose = row.index if issubclass(row, Setting) else 0
+    return next((place - whose for place, field in enumerate(row.printed_fields()) if field.secret), None)
+
+
+def _masked(text: str, first: int) -> str:
+    """A line without its parameters from one on."""
+    name, colon, rest = text.partition(":")
+    try:
+        parts = split(rest)
+    except ParseError:
+        return f"{name}{colon} ***"
+    return f"{name}{colon} {','.join([*parts[:first], *(HIDDEN for part in parts[first:] if part)])}"
 
 
 def _announced(fit: Fit) -> Iterator[str]:

@@ -31,9 +31,9 @@ from fcm360w.flows.system import UpgradeStage
 from fcm360w.flows.wifi import WifiStatus
 from fcm360w.link import Link
 from fcm360w.listener import ListenMode, open_listener
+from fcm360w.settings import Get, Set, Setting
 from fcm360w.sockets import Listener, UdpService, UdpSocket
 from fcm360w.streams import Stream
-from fcm360w.wire import Get, Set, Setting
 
 if TYPE_CHECKING:
     from fcm360w.contexts import Context

@@ -14,7 +14,8 @@ from typing import Any, Literal, NamedTuple
 from fcm360w import commands
 from fcm360w.errors import UsageError
 from fcm360w.parameters import Field, ParseError, split
-from fcm360w.wire import Command, Get, Reply, Row, Set, Setting
+from fcm360w.settings import Get, Set, Setting
+from fcm360w.wire import Command, Reply, Row
 
 Form = Literal["exec", "write", "read", "test"]
 Sign = Literal["", "=", "?", "=?"]

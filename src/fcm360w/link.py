@@ -19,10 +19,11 @@ from fcm360w.events import Event, EventQueue, Lost, Overlong, Stray, Unparsed
 from fcm360w.framer import NO_RULE, Framer, Kind
 from fcm360w.inbox import INBOX, LEAVING_INBOX, Buffer, marks
 from fcm360w.parameters import ParseError, decode
-from fcm360w.pending import Exchange, Pending, pending
+from fcm360w.pending import Exchange, Pending
 from fcm360w.states import IDLE, STREAMING, TABLE, Cause, State
 from fcm360w.stats import Histogram, Mark
 from fcm360w.steps import EscapePolicy
+from fcm360w.waits import pending
 from fcm360w.wire import Command, Flow, Reply
 
 MAX_LINE = 2048

@@ -16,7 +16,8 @@ from fcm360w import commands
 from fcm360w.commands.codes import TABLES
 from fcm360w.lines import every_row, replies, title
 from fcm360w.parameters import Field, Length, Payload, Range
-from fcm360w.wire import Command, Reply, Row, Setting
+from fcm360w.settings import Setting
+from fcm360w.wire import Command, Reply, Row
 
 Described = dict[str, Any]
 FORMS = ("test", "read", "write", "exec")
@@ -89,7 +90,7 @@ def _described(fields: tuple[Field, ...]) -> list[Described]:
 
 def template(row: type[Row], whole: bool = False) -> str:
     """How a row looks on the wire, its parameters as ``<name>``.  `whole`: none is left out."""
-    if "line" in row.__dict__ and issubclass(row, Reply):
+    if "line" in row.__dict__ and issubclass(row, Reply) and not issubclass(row, Setting):
         return row(*(f"<{field.names[0]}>" for field in row.fields())).line()
     shown = "".join(_placeholders(row))
     shown = re.sub(r"[][]", "", shown) if whole else shown

@@ -27,8 +27,9 @@ from fcm360w.channel import Report
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.events import Event
 from fcm360w.flows.start import Found
+from fcm360w.settings import Get, Set
 from fcm360w.steps import Steps, Within, until
-from fcm360w.wire import Ask, Get, Set, Support
+from fcm360w.wire import Ask, Support
 
 
 def right(module: Module, stream: Stream) -> None:

@@ -10,7 +10,8 @@ from fcm360w.cli.conversation import DOTS
 from fcm360w.lines import Fit, Piece, lay, piece, title
 from fcm360w.parameters import Field, split
 from fcm360w.reference import Entry
-from fcm360w.wire import Command, Setting
+from fcm360w.settings import Setting
+from fcm360w.wire import Command
 
 SIGNS = {"exec": "", "write": "=", "read": "?", "test": "=?"}
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fcm360w.framer import Rule, Start
-from fcm360w.wire import Command, Reply, Setting
+from fcm360w.settings import Setting
+from fcm360w.wire import Command, Reply
 
 CHAPTERS = ("system", "wifi", "ble", "tcp", "tls", "mqttcfg", "mqtt", "http", "net", "files")
 

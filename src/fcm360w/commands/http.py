@@ -11,7 +11,8 @@ from typing import Annotated, Self
 from fcm360w.commands.codes import describe
 from fcm360w.commands.system import Switch
 from fcm360w.parameters import SECRET, Coded, Named, Note, ParseError, Payload, Range, split
-from fcm360w.wire import Command, Reply, Setting
+from fcm360w.settings import Setting
+from fcm360w.wire import Command, Reply
 
 MAX_BODY = 1_024_000
 MAX_TIME = 65_535

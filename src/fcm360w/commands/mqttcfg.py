@@ -13,7 +13,8 @@ from fcm360w.commands.system import Switch
 from fcm360w.commands.tcp import Format
 from fcm360w.errors import UsageError
 from fcm360w.parameters import SECRET, Length, Note, ParseError, Range, split
-from fcm360w.wire import Row, Setting
+from fcm360w.settings import Setting
+from fcm360w.wire import Row
 
 ClientIdx = Annotated[int, Range(0, 5)]
 Topic = Annotated[str, Length(1, 256), Note("M37")]

@@ -13,7 +13,8 @@ from typing import Annotated, Self
 from fcm360w.commands.codes import describe
 from fcm360w.commands.system import Switch
 from fcm360w.parameters import Address, Coded, Named, Note, Only, Payload, Range, split
-from fcm360w.wire import Command, Reply, Setting
+from fcm360w.settings import Setting
+from fcm360w.wire import Command, Reply
 
 ConnectId = Annotated[int, Range(0, 11)]
 TcpPort = Annotated[int, Range(1, 65535)]

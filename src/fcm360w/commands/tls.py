@@ -13,7 +13,8 @@ from fcm360w.commands.codes import describe
 from fcm360w.commands.system import Switch
 from fcm360w.commands.tcp import MAX_READ, MAX_SEND, Access, ConnectId, SocketState, TcpPort
 from fcm360w.parameters import BARE, Coded, Length, Named, Note, Only, Payload, Range
-from fcm360w.wire import Command, Reply, Setting
+from fcm360w.settings import Setting
+from fcm360w.wire import Command, Reply
 
 ContextId = Annotated[int, Range(0, 5)]
 FileName = Annotated[str, Length(0, 84), Note("S1")]

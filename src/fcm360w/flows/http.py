@@ -29,8 +29,9 @@ from fcm360w.commands.system import Switch
 from fcm360w.errors import CommandError, TransportLost, UsageError
 from fcm360w.parameters import encode
 from fcm360w.pending import MAX_COMMAND
+from fcm360w.settings import Set
 from fcm360w.steps import Steps
-from fcm360w.wire import Command, Set
+from fcm360w.wire import Command
 
 if TYPE_CHECKING:
     from fcm360w.contexts import Context

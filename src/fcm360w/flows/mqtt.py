@@ -39,8 +39,9 @@ from fcm360w.commands.system import Switch
 from fcm360w.commands.tcp import Format
 from fcm360w.errors import CommandError, CommandTimeout, TransportLost, UsageError
 from fcm360w.parameters import Named, Payload
+from fcm360w.settings import Set, Setting
 from fcm360w.steps import Later, Steps, Within
-from fcm360w.wire import Command, Set, Setting
+from fcm360w.wire import Command
 
 if TYPE_CHECKING:
     from fcm360w.contexts import Context

@@ -22,8 +22,9 @@ from fcm360w.commands.tcp import (
 )
 from fcm360w.commands.tls import ListConnections
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, TransportLost, UsageError
+from fcm360w.settings import Set
 from fcm360w.steps import Pause, Steps
-from fcm360w.wire import Flow, Set
+from fcm360w.wire import Flow
 
 R = TypeVar("R")
 IDS = range(12)

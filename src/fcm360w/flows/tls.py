@@ -13,8 +13,9 @@ from fcm360w.commands.tls import Close, GetConnection, ListConnections, Open, Qu
 from fcm360w.errors import CommandError, CommandTimeout, TransportLost
 from fcm360w.flows.files import bare, listed, read_whole, write_whole
 from fcm360w.flows.sockets import explained, first_free
+from fcm360w.settings import Set, Setting
 from fcm360w.steps import Steps, Within
-from fcm360w.wire import Flow, Set, Setting
+from fcm360w.wire import Flow
 
 R = TypeVar("R")
 CONNECTING = 150.0  # seconds that the manual gives the connection, beside the handshake

@@ -26,8 +26,8 @@ from fcm360w.commands.tls import (
     Suite,
     Version,
 )
+from fcm360w.settings import Setting
 from fcm360w.sim.network import is_address
-from fcm360w.wire import Setting
 
 __all__ = ["SUITES", "Impossible", "Prepared", "Terms", "made"]
 

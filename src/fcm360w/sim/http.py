@@ -13,10 +13,11 @@ from typing import Any, Protocol, TypeVar
 
 from fcm360w.commands.codes import HttpCode, SocketCode
 from fcm360w.commands.http import AutoOutput, ClosedNotice, FormField, SessionClosed, SslContext, Url
+from fcm360w.settings import Setting
 from fcm360w.sim.http_exchange import Exchange, Place, Request, place_of
 from fcm360w.sim.network import Attempt, Connection, is_address
 from fcm360w.sim.steps import Ending, Raw, Refused, Speech, Steps, Wait
-from fcm360w.wire import Reply, Setting
+from fcm360w.wire import Reply
 
 __all__ = ["Http", "Report", "poured"]
 

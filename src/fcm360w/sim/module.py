@@ -15,6 +15,7 @@ from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import UpgradeChange, UpgradeEvent
 from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
 from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
+from fcm360w.settings import Setting
 from fcm360w.sim.bluetooth import Bluetooth
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.dialler import Dialler
@@ -32,7 +33,7 @@ from fcm360w.sim.steps import Refused, Speech
 from fcm360w.sim.store import MemoryStore, Store
 from fcm360w.sim.upgrade import Upgrade
 from fcm360w.sim.volume import MemoryVolume, Volume
-from fcm360w.wire import Reply, Setting
+from fcm360w.wire import Reply
 
 __all__ = ["FACTORY_BAUD", "Module"]
 

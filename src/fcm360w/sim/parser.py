@@ -12,9 +12,10 @@ from fcm360w.commands import CHAPTERS, rows
 from fcm360w.commands.codes import HttpCode, SocketCode
 from fcm360w.commands.tcp import Escape
 from fcm360w.parameters import Field, ParseError, split
+from fcm360w.settings import Get, Set, Setting
 from fcm360w.sim import foreign
 from fcm360w.sim.steps import Refused
-from fcm360w.wire import Ask, Command, Get, Set, Setting
+from fcm360w.wire import Ask, Command
 
 __all__ = ["Reader", "Unknown", "after_at", "concerns_sockets", "options_of", "segments"]
 

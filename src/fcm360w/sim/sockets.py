@@ -17,11 +17,12 @@ from fcm360w.commands.tcp import (
     Service,
     SocketState,
 )
+from fcm360w.settings import Setting
 from fcm360w.sim.dialect import Dialect
 from fcm360w.sim.endpoints import Client, Listener, Socket, UdpClient, UdpService
 from fcm360w.sim.network import Connection, Network
 from fcm360w.sim.steps import Refused
-from fcm360w.wire import Reply, Setting
+from fcm360w.wire import Reply
 
 __all__ = ["IDS", "Owner", "Sockets"]
 

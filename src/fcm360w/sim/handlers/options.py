@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 from fcm360w.commands.wifi import GetDnsServers, SetDnsServers
 from fcm360w.parameters import Field, Range
+from fcm360w.settings import Get, Set, Setting
 from fcm360w.sim.handlers import handles
 from fcm360w.sim.handlers.wifi import dns_servers
 from fcm360w.sim.module import Module
 from fcm360w.sim.parser import options_of
 from fcm360w.sim.steps import Answer, Printed
-from fcm360w.wire import Ask, Command, Get, Set, Setting
+from fcm360w.wire import Ask, Command
 
 S = TypeVar("S", bound=Setting)
 Check = Callable[[Module, S], None]
