@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from fcm360w.flows.wifi import WifiStatus
     from fcm360w.inbox import Chunk
     from fcm360w.module import Module, open
+    from fcm360w.socketlike import Socket
     from fcm360w.sockets import Listener, UdpService, UdpSocket
     from fcm360w.stats import Stats
     from fcm360w.streams import Stream
@@ -77,6 +78,7 @@ __all__ = [
     "Restarted",
     "Rung",
     "SendTimeout",
+    "Socket",
     "SocketLost",
     "Stats",
     "Stream",
@@ -110,6 +112,7 @@ _WHERE = {
     "Module": "module",
     "Recovery": "flows.recover",
     "Rung": "flows.recover",
+    "Socket": "socketlike",
     "Stats": "stats",
     "Stream": "streams",
     "UdpService": "sockets",
