@@ -269,6 +269,8 @@ BELOW = [
             "datagrams",
             "filing",
             "listener",
+            "sharing",
+            "leases",
         )
     ),
     *(SOURCE / f"{name}.py" for name in ("lines", "reference", "explain")),
@@ -279,7 +281,7 @@ BELOW = [
 CLOCKS_AND_IO = {"asyncio", "datetime", "select", "selectors", "signal", "socket", "subprocess", "threading", "time"}
 LOCKS = {"wire.py": {"threading"}}  # rows are completed at first use, perhaps by two threads at once
 FACADES = {"aio", "aio_faces", "aio_sockets", "aio_streams", "faces", "module", "ports", "sockets", "streams"}
-FACADES |= {"aio_files", "files"}
+FACADES |= {"aio_files", "files", "aio_transport", "readiness", "socket_errors", "socketbase", "socketlike"}
 FACADES |= {"cli", "sim", "threads"}
 
 

@@ -63,8 +63,8 @@ def create_connection(
 class Socket(SocketBase):
     """A socket of the module: TCP or UDP by its `type`, under TLS if it is given a context.
 
-    Errors are those of socket.socket, see socket_errors.  Who does not wait (`settimeout(0)`) does not wait for the peer;
-    a command of the module it takes all the same, which is milliseconds, and at most a second for those of others.
+    Errors are those of socket.socket, see socket_errors.  Who does not wait (`settimeout(0)`) waits for no peer; a
+    command of the module it takes all the same, which is milliseconds, and at most a second for those of others.
     In `mode` buffer what nobody receives stays in the module, and its peer must wait; in push mode this side drops what
     exceeds 4 MiB, which is EIO.  Up to twelve share the link, a command of 1460 bytes each in turn.
     """
