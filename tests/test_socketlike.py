@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http.client
 import http.server
@@ -155,7 +156,7 @@ def test_a_peer_that_does_not_read(world: World, far: Module, server: MemoryServ
         link.sendall(bytes(1 << 20))
     assert begun + 2.0 <= world.now < begun + 3.0
     link.settimeout(0)
-    fails(errno.EAGAIN, lambda: link.send(b"more"), BlockingIOError)
+    fails(errno.EAGAIN, lambda: link.send(bytes(1460)), BlockingIOError)
     server.peers[0].reading = True
     world.sleep(0.5)
     assert link.send(b"more") == 4
@@ -232,7 +233,7 @@ def test_shutting_down(far: Module, world: World, server: MemoryServer) -> None:
     world.wait_until(lambda: server.peers[0].ended, LIMIT)
     assert bytes(server.peers[0].received) == b"last words"
     assert link.recv(9) == b""
-    fails(errno.EBADF, lambda: link.send(b"x"))
+    fails(errno.EPIPE, lambda: link.send(b"x"), BrokenPipeError)
 
 
 def test_a_file_keeps_a_closed_socket_open(far: Module, server: MemoryServer) -> None:
@@ -332,7 +333,7 @@ def test_a_listener_at_a_port_that_is_taken(far: Module) -> None:
     fails(errno.EOPNOTSUPP, lambda: second.connect((HERE, PORT)))
     anywhere = Socket(far)
     anywhere.listen()
-    assert 49152 <= anywhere.getsockname()[1] <= 65535
+    assert 61000 <= anywhere.getsockname()[1] <= 65535
 
 
 def test_datagrams(world: World, far: Module) -> None:
@@ -367,24 +368,23 @@ def test_datagrams(world: World, far: Module) -> None:
 # ---- nobody starves
 
 
-def test_eleven_exchange_while_one_is_stuck_in_either_direction(
-    world: World, far: Module, server: MemoryServer
-) -> None:
+def test_ten_exchange_while_two_are_stuck(world: World, far: Module, server: MemoryServer) -> None:
     """One does not read what comes, another's peer does not; the wire is all that the others share with them."""
     stuck = far.create_connection((HERE, PORT))
     stuck.settimeout(0)
     unread = far.create_connection((HERE, PORT))
     links = [far.create_connection((HERE, PORT)) for _ in range(10)]
     server.peers[0].reading = False
-    with pytest.raises(BlockingIOError):
-        stuck.sendall(bytes(1 << 20))
     server.peers[1].send(bytes(1 << 20))
-    world.sleep(1.0)
+    for _ in range(20):
+        with pytest.raises(BlockingIOError):
+            stuck.sendall(bytes(1 << 20))
+        world.sleep(0.1)
     begun = world.now
     for link in links:
         link.settimeout(5.0)
         link.sendall(SAID)
-        fails(errno.EAGAIN, lambda: stuck.send(b"more"), BlockingIOError)
+        fails(errno.EAGAIN, lambda: stuck.send(bytes(1460)), BlockingIOError)
     for link in links:
         assert exactly(link, len(SAID)) == SAID
     assert world.now - begun < 5.0
@@ -483,23 +483,16 @@ def test_a_descriptor_of_a_full_socket_is_not_writable(near: Module) -> None:
         far, _ = deaf.accept()
         link.fileno()
         link.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            while True:
+        while writable(link):
+            with contextlib.suppress(BlockingIOError):
                 link.send(bytes(1460))
-        tried = 0
-        while not writable(link):
-            tried += 1
-            assert select.select([], [link], [], LIMIT)[1], "never again"
-        with pytest.raises(BlockingIOError):
-            link.send(bytes(1460))
+        assert writable(link, LIMIT), "never again"
         Worker(lambda: [None for _ in iter(lambda: far.recv(65536), b"")])
-        while True:
+        sent = 0
+        while not sent:
             assert writable(link, LIMIT)
-            try:
-                assert link.send(b"more") == 4
-            except BlockingIOError:
-                continue
-            break
+            with contextlib.suppress(BlockingIOError):
+                sent = link.send(b"more")
         link.close()
         far.close()
 
@@ -587,7 +580,7 @@ def test_a_module_that_is_closed_wakes_who_selects(peer: Peer) -> None:
         waiting = Worker(lambda: readable(link, LIMIT))
         module.close()
         assert waiting.result()
-        assert link.recv(9) == b""
+        fails(errno.ECONNABORTED, lambda: link.recv(9), ConnectionAbortedError)
         link.close()
 
 
@@ -621,9 +614,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Nobody is interested."""
 
 
+class Web(http.server.ThreadingHTTPServer):
+    """Ends when all of its clients have."""
+
+    daemon_threads = False
+
+
 @pytest.fixture
 def web() -> Iterator[http.server.HTTPServer]:
-    server = http.server.ThreadingHTTPServer((LOCAL, 0), Handler)
+    server = Web((LOCAL, 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -655,6 +654,7 @@ def test_http_client_without_a_time_out_of_its_own(near: Module, web: http.serve
     connection.request("GET", "/here")
     assert connection.sock.gettimeout() is None
     assert connection.getresponse().read() == b"/here"
+    connection.close()
 
 
 def test_http_client_under_tls(near: Module, web: http.server.HTTPServer, tmp_path: Path) -> None:
@@ -663,7 +663,7 @@ def test_http_client_under_tls(near: Module, web: http.server.HTTPServer, tmp_pa
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificates.server(LOCAL).save(tmp_path, "server"))
-    secure = http.server.ThreadingHTTPServer((LOCAL, 0), Handler)
+    secure = Web((LOCAL, 0), Handler)
     secure.socket = context.wrap_socket(secure.socket, server_side=True)
     threading.Thread(target=secure.serve_forever, daemon=True).start()
     with near.tls.context(certificates.authority().pem) as mine:
@@ -683,7 +683,7 @@ def test_http_client_under_tls(near: Module, web: http.server.HTTPServer, tmp_pa
 
 def test_http_server(near: Module) -> None:
     """The module serves; the client is this machine's."""
-    server = http.server.ThreadingHTTPServer((LOCAL, 0), Handler, bind_and_activate=False)
+    server = Web((LOCAL, 0), Handler, bind_and_activate=False)
     server.socket.close()
     listener: Any = Socket(near)
     listener.bind(("", 0))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +18,7 @@ from fcm360w.errors import FCM360WError, UsageError
 from fcm360w.link import Link
 from fcm360w.listener import Listening, ListenMode, open_listener
 from fcm360w.opening import open_channel
-from fcm360w.sharing import Whereabouts, parted, received, whereabouts
+from fcm360w.sharing import Whereabouts, any_port, parted, received, whereabouts
 from fcm360w.socket_errors import failure, told, translated
 from fcm360w.streams import CLOSE_WAIT
 from fcm360w.turns import perform
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None] | None]
 ANY = "0.0.0.0"
-EPHEMERAL = 49152, 65535
+TRIES = 16  # at ports that may be taken
 HIGH_WATER, LOW_WATER = 1 << 16, 1 << 14
 MAX_PENDING = 16 << 20  # bytes that may wait to be sent, of a writer that does not drain
 READ_SIZE = 1 << 16
@@ -169,6 +168,7 @@ class ModuleTransport(asyncio.Transport):
             await self._send()
         except asyncio.CancelledError:
             if not self._aborted:
+                self._closing = True
                 self._protocol.connection_lost(None)
                 raise
         except Exception as error:
@@ -234,7 +234,12 @@ class ModuleServer(asyncio.AbstractServer):
 
     async def _accept(self) -> None:
         while True:
-            channel = await self._module.drive(self._listening.accept(None))
+            try:
+                channel = await self._module.drive(self._listening.accept(None))
+            except UsageError:
+                if self._listening.closed:
+                    return  # with the module
+                raise
             reader = asyncio.StreamReader(self._limit, self._loop)
             protocol = asyncio.StreamReaderProtocol(reader, self._met, loop=self._loop)
             ModuleTransport(self._module, channel, protocol, {"sockname": self.sockets[0].getsockname()})
@@ -299,7 +304,13 @@ async def start_server(
     """See AsyncModule.start_server."""
     if host not in (None, "", ANY):
         raise failure(errno.EADDRNOTAVAIL, f"{host}: the module listens at all of its addresses")
-    port = port or random.randint(*EPHEMERAL)
-    with told():
-        listening = await module.drive(open_listener(link, port, mode, False))
-    return ModuleServer(module, listening, port, met, limit)
+    for last in reversed(range(TRIES)):
+        chosen = port or any_port()
+        try:
+            with told():
+                listening = await module.drive(open_listener(link, chosen, mode, False))
+            return ModuleServer(module, listening, chosen, met, limit)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or port or not last:
+                raise
+    raise AssertionError("the last attempt succeeds or fails")

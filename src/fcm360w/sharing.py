@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from fcm360w.listener import Listening
 from fcm360w.steps import Steps
 from fcm360w.turns import Turns, paused, perform
 
+EPHEMERAL = 61000, 65535
 End = Commanded | Listening | Datagrams
 
 
@@ -27,6 +29,11 @@ class Whereabouts(NamedTuple):
     port: int
     remote_ip: str
     remote_port: int
+
+
+def any_port() -> int:
+    """Some port that most systems do not give to those that connect."""
+    return random.randint(*EPHEMERAL)
 
 
 def dotted(host: str) -> bool:

@@ -72,7 +72,7 @@ class SocketBase:
         self._peer: Address | None = None
         self._signal: Signal | None = None
         self._options: dict[tuple[int, int], int | bytes] = {}
-        self._closed = self._deaf = self._connecting = False
+        self._closed = self._deaf = self._mute = self._connecting = self._any = False
         self._error = 0
         self._io_refs = 0
         self._lease = Lease(lambda: self.over, self._part)
@@ -116,13 +116,14 @@ class SocketBase:
         """
         if self._closed and self._io_refs <= 0:
             return -1
-        if self._signal is None:
+        signal = self._signal
+        if signal is None:
             self._module.descriptors.check()
-            self._signal = Signal(self._ready, lambda: prefetch(self._end))
+            self._signal = signal = Signal(self._ready, lambda: prefetch(self._end))
             if self._connecting:
-                self._signal.hold_until(None)
-            self._module.descriptors.add(self._signal)
-        return self._signal.fileno()
+                signal.hold_until(None)
+            self._module.descriptors.add(signal)
+        return signal.fileno()
 
     def _ready(self) -> bool:
         return self._deaf or (self._end is not None and self._end.ready)
@@ -211,6 +212,11 @@ class SocketBase:
             raise failure(errno.ENOTCONN)
         return end
 
+    def _speaker(self) -> Commanded | Datagrams:
+        if self._mute:
+            raise failure(errno.EPIPE)
+        return self._carrier()
+
     def _flags(self, flags: int) -> bool:
         """Whether a call with flags waits."""
         if flags & ~(HARMLESS | AT_ONCE):
@@ -240,11 +246,11 @@ class SocketBase:
         try:
             result = yield from turns
         except (QueueTimeout, SendTimeout):
-            if self._signal and not (waits and self._timeout != 0):
-                self._signal.hold_back(self._link.now)
+            if (signal := self._signal) and not (waits and self._timeout != 0):
+                signal.hold_back(self._link.now)
             raise
-        if self._signal:
-            self._signal.flows()
+        if signal := self._signal:
+            signal.flows()
         return result
 
     def _do(self, turns: Turns[R], waits: bool = True) -> R:
@@ -256,6 +262,6 @@ class SocketBase:
         try:
             return (yield from turns)
         finally:
-            if self._signal:
-                self._signal.failed = False
-                self._signal.show()
+            if signal := self._signal:
+                signal.failed = False
+                signal.show()

@@ -10,10 +10,10 @@ What the module cannot do is an OSError, EOPNOTSUPP: closing one direction only,
 from __future__ import annotations
 
 import errno
-import random
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fcm360w.commanded import Commanded
@@ -22,7 +22,7 @@ from fcm360w.datagrams import Datagrams, open_client, open_service
 from fcm360w.errors import UsageError
 from fcm360w.listener import Listening, open_listener
 from fcm360w.opening import open_channel
-from fcm360w.sharing import datagram, dotted, ended, received, sent, whereabouts
+from fcm360w.sharing import End, any_port, datagram, dotted, ended, received, sent, whereabouts
 from fcm360w.socket_errors import failure, told
 from fcm360w.socketbase import ANY, Address, SocketBase, place
 from fcm360w.streams import CLOSE_WAIT, flat, sized, writable_bytes
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from fcm360w.module import Module
 
 R = TypeVar("R")
-EPHEMERAL = 49152, 65535
+TRIES = 16
 
 
 def seconds(timeout: object) -> float | None:
@@ -78,10 +78,9 @@ class Socket(SocketBase):
             raise failure(errno.EINVAL, "the socket is bound already")
         if host not in ("", ANY) and host != self._where(-1)[0]:
             raise failure(errno.EADDRNOTAVAIL, host)
-        name = (ANY, port or random.randint(*EPHEMERAL))
+        self._name, self._any = (ANY, port or any_port()), not port
         if self.type is socket.SOCK_DGRAM:
-            self._hold(self._do(open_service(self._link, name[1])))
-        self._name = name
+            self._serve(partial(open_service, self._link))
 
     def listen(self, backlog: int = 128) -> None:
         """Let clients in.  `backlog` is the module's affair: clients that wait to be accepted have an id each."""
@@ -93,7 +92,18 @@ class Socket(SocketBase):
             raise failure(errno.EISCONN)
         if not self._name[1]:
             self.bind(("", 0))
-        self._hold(self._do(open_listener(self._link, self._name[1], self._mode, False)))
+        self._serve(lambda port: open_listener(self._link, port, self._mode, False))
+
+    def _serve(self, opening: Callable[[int], Turns[End]]) -> None:
+        """Open what waits for others; if any port will do, and nobody knows which, another if it is taken."""
+        for last in reversed(range(TRIES)):
+            try:
+                self._hold(self._do(opening(self._name[1])))
+                return
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or not (self._any and last):
+                    raise
+                self._name = (ANY, any_port())
 
     def accept(self) -> tuple[Socket, Address]:
         """The client that has waited longest, and its address."""
@@ -124,8 +134,8 @@ class Socket(SocketBase):
             self._connect(peer, self._deadline())
             return
         self._connecting = True
-        if self._signal:
-            self._signal.hold_until(None)
+        if signal := self._signal:
+            signal.hold_until(None)
         threading.Thread(target=self._connect_late, args=(peer,), daemon=True).start()
         raise failure(errno.EINPROGRESS)
 
@@ -166,10 +176,10 @@ class Socket(SocketBase):
 
     def _settled(self) -> Turns[None]:
         """Let whoever waits for the connection look."""
-        if self._signal:
-            self._signal.failed = bool(self._error)
-            self._signal.resume()
-            self._signal.show()
+        if signal := self._signal:
+            signal.failed = bool(self._error)
+            signal.resume()
+            signal.show()
         yield from ()
 
     # ---- receiving
@@ -206,7 +216,7 @@ class Socket(SocketBase):
 
     def send(self, data: Buffer, flags: int = 0) -> int:
         """As many bytes as one command carries, 1460 at most, or a datagram; how many."""
-        waits, end, view = self._flags(flags), self._carrier(), flat(data)
+        waits, end, view = self._flags(flags), self._speaker(), flat(data)
         if isinstance(end, Datagrams):
             return self._send_datagram(end, bytes(view), self._peer)
         if not view:
@@ -215,7 +225,7 @@ class Socket(SocketBase):
 
     def sendall(self, data: Buffer, flags: int = 0) -> None:
         """All bytes; they are on their way to the module when it returns."""
-        waits, end = self._flags(flags), self._carrier()
+        waits, end = self._flags(flags), self._speaker()
         if isinstance(end, Datagrams):
             self.send(data, flags)
             return
@@ -263,6 +273,7 @@ class Socket(SocketBase):
             raise failure(errno.EOPNOTSUPP, "the module cannot close one direction of a connection")
         self._deaf = True
         if how == socket.SHUT_RDWR:
+            self._mute = True
             self._do(ended(end, CLOSE_WAIT))
 
     # ---- what it says of itself
@@ -280,6 +291,7 @@ class Socket(SocketBase):
         """The module's own address and port; 0.0.0.0 unless it is connected."""
         if self._peer is None:
             self._check()
+            self._any = False
             return self._name
         if not self._name[1]:
             self._name = self._where(self.connect_id)
