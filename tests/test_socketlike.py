@@ -389,7 +389,7 @@ def test_ten_exchange_while_two_are_stuck(world: World, far: Module, server: Mem
         assert exactly(link, len(SAID)) == SAID
     assert world.now - begun < 5.0
     assert far.stats().buffers["commanded_inbox"].dropped == 0
-    assert server.peers[1].unsent == 0
+    assert server.peers[1].unsent > 0
     assert exactly(unread, 1 << 20) == bytes(1 << 20)
 
 

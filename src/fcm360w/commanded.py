@@ -32,10 +32,12 @@ class Commanded(Channel):
         over = self._shut or (self.ended and not self._readable)
         return bool(self.inbox or self.dropped or self.lost or over or self.link.error)
 
-    def prefetch(self) -> Turns[None]:
-        """One read of what the module has announced, so that it is known whether there is anything."""
-        if self._readable and not self.ready:
-            yield from self._fetch(None)
+    def prefetch(self) -> Turns[bool]:
+        """One read of what the module has announced, so that it is known whether there is anything; if it took any."""
+        if not self._readable or self.ready:
+            return False
+        yield from self._fetch(None)
+        return True
 
     def send(self, data: memoryview, deadline: float | None) -> Turns[None]:
         size = len(data)

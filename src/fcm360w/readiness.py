@@ -29,7 +29,7 @@ class Signal:
     `failed`: looking for what there is to receive went wrong; whoever receives is told why.
     """
 
-    def __init__(self, ready: Callable[[], bool], prefetch: Callable[[], Turns[None]]) -> None:
+    def __init__(self, ready: Callable[[], bool], prefetch: Callable[[], Turns[bool]]) -> None:
         self._theirs, self._ours = socket.socketpair()
         for end in (self._theirs, self._ours):
             end.setblocking(False)
@@ -54,16 +54,18 @@ class Signal:
         else:
             self._theirs.recv(1)
 
-    def look(self, now: float) -> Turns[None]:
-        """Find out what is to be known, and show it."""
+    def look(self, now: float) -> Turns[bool]:
+        """Find out what is to be known, and show it.  Whether that took any time."""
+        waited = False
         if self.resumes is not None and now >= self.resumes:
             self.resume()
         if not (self.failed or self._ready()):
             try:
-                yield from self._prefetch()
+                waited = yield from self._prefetch()
             except (OSError, FCM360WError):
-                self.failed = True
+                self.failed = waited = True
         self.show()
+        return waited
 
     def hold_back(self, now: float) -> None:
         """Not writable for a while, which is longer each time: the module had no room."""
@@ -136,12 +138,17 @@ class Descriptors:
         self._module.drive(self._watch())
 
     def _watch(self) -> Turns[None]:
-        """Whatever ends it, whoever waits is told that there is something to look at."""
+        """Wait once a look at all of them has found nothing to do: while one is seen to, another may change.
+
+        Whatever ends it, whoever waits is told that there is something to look at.
+        """
         try:
             while self._signals and not self.link.error:
+                waited = False
                 for signal in tuple(self._signals):
-                    yield from signal.look(self.link.now)
-                yield from patiently(Turn(deadline=earlier(*(signal.resumes for signal in self._signals))))
+                    waited = (yield from signal.look(self.link.now)) or waited
+                if not waited:
+                    yield from patiently(Turn(deadline=earlier(*(signal.resumes for signal in self._signals))))
         finally:
             for signal in self._signals:
                 signal.failed = True

@@ -72,10 +72,9 @@ def datagram(end: Datagrams, deadline: float | None) -> Turns[Datagram]:
             return (yield from end.receive(deadline))
 
 
-def prefetch(end: End | None) -> Turns[None]:
-    """Have the truth about whether there is anything to receive."""
-    if isinstance(end, Commanded):
-        yield from end.prefetch()
+def prefetch(end: End | None) -> Turns[bool]:
+    """Have the truth about whether there is anything to receive; whether that took any time."""
+    return (yield from end.prefetch()) if isinstance(end, Commanded) else False
 
 
 def whereabouts(connect_id: int, secure: bool) -> Steps[Whereabouts]:
