@@ -17,7 +17,7 @@ from fcm360w.commands.system import Switch
 from fcm360w.commands.tcp import Access
 from fcm360w.contexts import Context
 from fcm360w.errors import CommandTimeout
-from fcm360w.flows.tls import connect_secure
+from fcm360w.flows.tls import CONNECTING, connect_secure
 from fcm360w.tls import Tls
 from secure_peer import SecurePeer, secure
 
@@ -56,12 +56,21 @@ def unheld(scene: Scene) -> Act:
     scene.module.run(opening)
 
 
-@deed("Module.run, a TLS connection that never comes about", 180.0)
+@deed("Module.run, a TLS connection that does not come about in time", 40.0)
 def unanswered(scene: Scene) -> Act:
+    """The time that a caller has for it, far below the manual's."""
     scene.world.network.serve(HERE, SECURE_PORT, lambda peer: None)
     yield
     with contextlib.suppress(CommandTimeout):
-        scene.module.run(connect_secure(0, HERE, SECURE_PORT, Access.PUSH, 0.0))
+        scene.module.run(connect_secure(0, HERE, SECURE_PORT, Access.PUSH, 5.0 - CONNECTING))
+
+
+@deed("Module.stream, TCP beside a TLS connection of a command's", 180.0)
+def hidden(scene: Scene) -> Act:
+    context = secured(scene)
+    scene.module.run(connect_secure(context.context_id, HERE, SECURE_PORT, Access.PUSH, 10.0))
+    yield
+    scene.stream("push").close()
 
 
 @deed("Tls.context", 60.0)

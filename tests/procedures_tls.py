@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import certificates
 from certificates import Authority
 from fcm360w import Module
 from fcm360w.channel import Mode
@@ -12,16 +13,17 @@ from procedures import HOTSPOT, PROCEDURES, SAID, Bench
 from tls_servers import SecureEcho
 
 
+def set_up(bench: Bench, module: Module) -> None:
+    """Each time with a certificate that the module has not, so that it takes as many steps."""
+    module.tls.context(Authority().pem)
+
+
 def secured(bench: Bench, module: Module, mode: Mode) -> None:
-    """Each time with certificates that the module has not, so that it takes as many steps."""
-    authority = Authority()
-    mine = authority.issue("module 7")
     module.wifi.join(*HOTSPOT)
     with TemporaryDirectory() as folder:
-        server = SecureEcho(Path(folder), authority.issue("127.0.0.1"), client_ca=authority.pem)
+        server = SecureEcho(Path(folder), certificates.server())
         try:
-            context = module.tls.context(authority.pem, mine.cert, mine.key)
-            with module.stream("127.0.0.1", server.port, mode, context) as stream:
+            with module.stream("127.0.0.1", server.port, mode, module.tls.context()) as stream:
                 stream.settimeout(20.0)
                 stream.sendall(SAID)
                 with stream.makefile("rb") as file:
@@ -30,5 +32,6 @@ def secured(bench: Bench, module: Module, mode: Mode) -> None:
             server.close()
 
 
+PROCEDURES["TLS, a context"] = set_up
 PROCEDURES["TLS, buffer"] = lambda bench, module: secured(bench, module, "buffer")
 PROCEDURES["TLS, transparent"] = lambda bench, module: secured(bench, module, "transparent")
