@@ -65,7 +65,8 @@ class SocketBase:
         self.type = socket.SocketKind(type)
         self._module = module
         self._link = module.descriptors.link
-        self._tls, self._mode = tls, mode
+        self._tls: Context | None = tls
+        self._mode: ListenMode = mode
         self._timeout = socket.getdefaulttimeout()
         self._end: End | None = None
         self._name: Address = (ANY, 0)
