@@ -259,7 +259,7 @@ def test_ten_exchange_while_two_are_stuck() -> None:
         server.peers[1].send(bytes(1 << 20))
         await asyncio.sleep(5.0)
         took = await asyncio.gather(*(exchange(module) for _ in range(10)))
-        assert max(took) < 5.0
+        assert max(took) < (50.0 if spoken.dialect().response_delay else 5.0)
         assert max(took) < 3 * min(took) + 1.0
         assert len(await unread.readexactly(1 << 20)) == 1 << 20
         other.close()
