@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fcm360w.commands import ble, files, http, system, tcp, tls, wifi
+from fcm360w.commands import ble, files, http, mqtt, system, tcp, tls, wifi
 from fcm360w.reference import entries
 from fcm360w.wire import Command
 from sim_bench import CONNECT, ERROR, OK, Bench
@@ -62,6 +62,24 @@ TESTS = {
     "AT+QFWRITE": ("+QFWRITE: <filehandle>,<length>,<timeout>",),
     "AT+QFCLOSE": ("+QFCLOSE: <filehandle>",),
     "AT+QFLST": (),
+    "AT+QMTCFG": (
+        '+QMTCFG: "version",(0-5),(3,4)',
+        '+QMTCFG: "ssl",(0-5),(0,1),(0-5)',
+        '+QMTCFG: "keepalive",(0-5),(0-3600)',
+        '+QMTCFG: "session",(0-5),(0,1)',
+        '+QMTCFG: "timeout",(0-5),(1-1200),(0-10),(0,1)',
+        '+QMTCFG: "will",(0-5),(0,1),(0-2),(0,1),<will_topic>,<will_message>',
+        '+QMTCFG: "recv/mode",(0-5),(0,1)',
+        '+QMTCFG: "dataformat",(0-5),(0,1),(0,1)',
+    ),
+    "AT+QMTOPEN": ('+QMTOPEN: (0-5),"hostname",(1-65535)',),
+    "AT+QMTCLOSE": ("+QMTCLOSE: (0-5)",),
+    "AT+QMTCONN": ("+QMTCONN: (0-5),<clientID>,<username>,<password>",),
+    "AT+QMTDISC": ("+QMTDISC: (0-5)",),
+    "AT+QMTSUB": ("+QMTSUB: (0-5),(0-65535),<topic>,(0-2)",),
+    "AT+QMTUNS": ("+QMTUNS: (0-5),(0-65535),<topic>",),
+    "AT+QMTPUB": ("+QMTPUB: (0-5),(0-65535),(0-2),(0,1),<topic>,(1-2048)",),
+    "AT+QMTRECV": (),
     "AT+QHTTPCFG": (
         '+QHTTPCFG: "url",<url_string>',
         '+QHTTPCFG: "header",<header_value>',
@@ -109,6 +127,18 @@ def has_response(bench: Bench) -> None:
     bench.tick()
 
 
+def has_network(bench: Bench) -> None:
+    bench.host(b'AT+QMTOPEN=0,"10.0.0.9",1883\r')
+    bench.tick()
+
+
+def logged_in(bench: Bench) -> None:
+    has_network(bench)
+    bench.host(b'AT+QMTCONN=0,"logger"\r')
+    bench.network.connections[-1].arrive(bytes([0x20, 2, 0, 0]))
+    bench.tick()
+
+
 # What a row needs to be served, and which are not served at all in the dialect `manual`.
 NEEDS: dict[type[Command[Any]], Callable[[Bench], object]] = {
     ble.SetInterval: peripheral(),
@@ -136,6 +166,14 @@ NEEDS: dict[type[Command[Any]], Callable[[Bench], object]] = {
     tls.Send: lambda bench: bench.secure(0),
     tls.SendUntil: lambda bench: bench.secure(0),
     tls.Read: lambda bench: bench.secure(0),
+    mqtt.Close: has_network,
+    mqtt.Connect: has_network,
+    mqtt.Disconnect: logged_in,
+    mqtt.Subscribe: logged_in,
+    mqtt.Unsubscribe: logged_in,
+    mqtt.Publish: logged_in,
+    mqtt.PublishUntil: logged_in,
+    mqtt.ReadStored: logged_in,
     http.SendGet: has_url,
     http.SendGetUsual: has_url,
     http.SendPost: has_url,
@@ -173,6 +211,8 @@ VALUES: dict[type[Command[Any]], dict[str, Any]] = {
     system.Upgrade: {"url": "http://10.0.0.9/firmware"},
     system.UpgradeBare: {"url": "http://10.0.0.9/firmware"},
     tcp.Open: {"remote_port": 8009},
+    mqtt.Subscribe: {"msg_id": 1},
+    mqtt.Unsubscribe: {"msg_id": 1},
     files.ReadFile: {"filehandle": 1},
     files.WriteFile: {"filehandle": 1},
     files.WriteSome: {"filehandle": 1},

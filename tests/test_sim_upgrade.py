@@ -132,9 +132,8 @@ def test_no_server() -> None:
     assert bench.host(URL) == OK + STARTED, "it may be tried again"
 
 
-def test_no_network_and_no_tls() -> None:
+def test_no_network() -> None:
     assert Bench(joined=False).host(URL) == OK + STARTED + FAILED
-    assert Bench().host(URL.replace(b"http:", b"https:")) == OK + STARTED + FAILED
 
 
 def test_the_network_goes_away() -> None:

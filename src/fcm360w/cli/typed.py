@@ -7,18 +7,12 @@ from typing import Any
 
 from fcm360w.errors import CommandError, CommandTimeout, UsageError
 from fcm360w.events import Unparsed
-from fcm360w.lines import Piece, masked, pieces, table
+from fcm360w.lines import masked, pieces
 from fcm360w.parameters import encode
 from fcm360w.wire import Command, Reply
 
 PATIENCE = 10.0
 OPENS = "opens a prompt or data mode"
-
-# Commands of chapters that the table does not hold which ask for payload or hand the serial port over, if they are
-# given parameters.
-OPENING = frozenset(
-    ("+QSSLOPEN", "+QSSLSEND", "+QMTPUB", "+QHTTPPOST", "+QHTTPPUT", "+QHTTPREAD", "+QFREAD", "+QFWRITE")
-)
 
 
 class Typed(Command[str], form="exec"):
@@ -105,14 +99,11 @@ def check(text: str) -> None:
 def opener(text: str) -> Command[Any] | None:
     """The command of a line that makes the module ask for payload, or begins data mode.
 
-    UsageError for what is no command line, for an opening command among others, and for one that the table does not
-    hold: nobody here knows how much payload it wants.
+    UsageError for what is no command line, and for an opening command among others.
     """
     if not text.strip() or not text.isprintable() or text.strip() == "+++":
         raise UsageError(f"{text!r} is not a command line: printable, and not empty")
     found = pieces(text)
-    if any(map(_unknown, found)):
-        raise UsageError(f"{masked(text)} {OPENS}, and its chapter is not in the table yet")
     opening = [command for piece in found for command in piece.commands() if _opens(command)]
     if opening and len(found) > 1:
         raise UsageError(f"{masked(text)} {OPENS}: such a command must stand alone in its line")
@@ -121,7 +112,3 @@ def opener(text: str) -> Command[Any] | None:
 
 def _opens(command: Command[Any]) -> bool:
     return command.body() is not None or command.connects()
-
-
-def _unknown(piece: Piece) -> bool:
-    return piece.sign == "=" and piece.name.strip().upper() in OPENING - table().keys()
