@@ -13,7 +13,8 @@ import pytest
 from fcm360w.commands.codes import SocketCode
 from fcm360w.sim import MANUAL, World
 from fcm360w.sim.http import MAX_FIELDS, MAX_HEADERS
-from fcm360w.sim.http_exchange import BODY_BUFFER, Place, place_of
+from fcm360w.sim.http_exchange import BODY_BUFFER
+from fcm360w.sim.urls import Place, place_of
 from sim_bench import CONNECT, OK, Bench, MemoryConnection
 from web_memory import Asked, MemoryWeb, Page
 
