@@ -13,7 +13,7 @@ pytest.importorskip("cryptography", reason="platform: no cryptography")
 
 from certificates import EXPIRED, FUTURE, Days, authority, client, server, stranger
 from fcm360w.commands.tls import CipherSuite, SecLevel, SslVersion
-from fcm360w.sim.contexts import SUITES, VERSIONS, Terms, made
+from fcm360w.sim.contexts import SUITES, Terms, made
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.pipes import MemoryPeer
 from fcm360w.sim.world import World
@@ -373,9 +373,10 @@ def test_what_python_deprecates_disturbs_no_filter_of_another_thread(
     def used(**more: Any) -> None:
         raise AssertionError("the process's filters are put aside for a while")
 
-    monkeypatch.setattr(warnings, "catch_warnings", used)
     terms = Terms(version, CipherSuite.ALL, SecLevel.NONE, False, False, False, b"", b"", b"")
-    context = made(terms)
-    assert context.minimum_version == context.maximum_version == VERSIONS[version]
+    with monkeypatch.context() as patch:
+        patch.setattr(warnings, "catch_warnings", used)
+        context = made(terms)
+    assert context.minimum_version == context.maximum_version
     with pytest.raises(DeprecationWarning):
         warnings.warn("ssl.TLSVersion.TLSv1 of others", DeprecationWarning, stacklevel=1)
