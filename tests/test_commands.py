@@ -345,6 +345,7 @@ BELOW = [
     ),
     SOURCE / "offering.py",
     SOURCE / "chapters.py",
+    SOURCE / "closings.py",
     SOURCE / "messaging.py",
     *(SOURCE / f"{name}.py" for name in ("lines", "reference", "explain", "settings", "waits")),
     *(SOURCE / f"{name}.py" for name in ("closing", "fetching", "forms")),

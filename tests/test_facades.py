@@ -1164,9 +1164,9 @@ def test_both_are_contexts() -> None:
     sync: list[type[Any]] = [Module, Stream, Listener, UdpEnd, Peripheral, MqttClient]
     both: list[type[Any]] = [AsyncModule, AsyncStream, AsyncListener, AsyncUdpEnd, AsyncPeripheral, AsyncMqttClient]
     for kind in sync:
-        assert {"__enter__", "__exit__"} <= set(vars(kind))
+        assert {"__enter__", "__exit__"} <= set(dir(kind))
     for kind in both:
-        assert {"__aenter__", "__aexit__"} <= set(vars(kind))
+        assert {"__aenter__", "__aexit__"} <= set(dir(kind))
 
 
 def test_open_and_open_async_are_alike() -> None:

@@ -7,14 +7,14 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
 from fcm360w.aio_streams import AsyncStream
 from fcm360w.attached import attach
 from fcm360w.channel import Channel, Mode
 from fcm360w.chapters import Chapter
+from fcm360w.closings import AsyncClosing
 from fcm360w.errors import CommandTimeout, FCM360WError, TransportLost
 from fcm360w.events import Event
 from fcm360w.flows import start
@@ -88,11 +88,13 @@ def _close_late(opening: asyncio.Future[OpenPort]) -> None:
         opening.result().close()
 
 
-class AsyncModule:
+class AsyncModule(AsyncClosing):
     """A module behind a port, in one event loop.  Tasks' commands are served in the order they were asked for.
 
     `clock` is what the loop waits by, in seconds.
     """
+
+    _called = "module"
 
     ble: Chapter[AsyncBle] = Chapter("aio_ble", "AsyncBle", "As Module.ble.")
     tls: Chapter[AsyncTls] = Chapter("aio_tls", "AsyncTls", "As Module.tls.")
@@ -234,20 +236,6 @@ class AsyncModule:
 
     async def _leave(self) -> None:
         await self.drive(perform(self._link, left(self._link), trusting=True))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        if error is None:
-            await self.close()
-            return
-        try:
-            await self.close()
-        except (OSError, FCM360WError) as second:
-            error.add_note(f"closing the module failed too: {second}")
 
     # ---- turns
 

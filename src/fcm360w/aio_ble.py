@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from fcm360w.errors import FCM360WError, PeerClosed
+from fcm360w.closings import AsyncClosing
+from fcm360w.errors import PeerClosed
 from fcm360w.flows import ble
 from fcm360w.flows.ble import Service, uuid_of
 from fcm360w.link import Link
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["AsyncBle", "AsyncPeripheral"]
 
 
-class AsyncPeripheral:
+class AsyncPeripheral(AsyncClosing):
     """As Peripheral, for asyncio."""
 
+    _called = "peripheral"
     transparent = False
 
     def __init__(self, module: AsyncModule, channel: Offering) -> None:
@@ -93,20 +94,6 @@ class AsyncPeripheral:
 
     def _deadline(self, timeout: float | None) -> float | None:
         return None if timeout is None else self._module.clock() + timeout
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        if error is None:
-            await self.close()
-            return
-        try:
-            await self.close()
-        except (OSError, FCM360WError) as second:
-            error.add_note(f"closing the peripheral failed too: {second}")
 
 
 class AsyncBle:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from fcm360w.closings import AsyncClosing
 from fcm360w.commands.mqttcfg import Protocol as Version
-from fcm360w.errors import FCM360WError
 from fcm360w.flows.mqtt import LastWill, Options
 from fcm360w.link import Link
 from fcm360w.messaging import Client, Message
@@ -56,9 +55,10 @@ class AsyncMqtt:
         return self._module.adopt(AsyncMqttClient(self._module, client))
 
 
-class AsyncMqttClient:
+class AsyncMqttClient(AsyncClosing):
     """As MqttClient, for asyncio."""
 
+    _called = "MQTT client"
     transparent = False
 
     def __init__(self, module: AsyncModule, client: Client) -> None:
@@ -136,17 +136,3 @@ class AsyncMqttClient:
     async def close(self) -> None:
         """As MqttClient.close."""
         await self.disconnect()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        if error is None:
-            await self.close()
-            return
-        try:
-            await self.close()
-        except (OSError, FCM360WError) as second:
-            error.add_note(f"closing the MQTT client failed too: {second}")

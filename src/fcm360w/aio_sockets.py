@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from fcm360w.closings import AsyncClosing
 from fcm360w.datagrams import Datagram, Datagrams
-from fcm360w.errors import FCM360WError
 from fcm360w.listener import Listening
 from fcm360w.streams import flat
 
@@ -17,9 +16,10 @@ if TYPE_CHECKING:
     from fcm360w.aio_streams import AsyncStream
 
 
-class AsyncListener:
+class AsyncListener(AsyncClosing):
     """As Listener, for asyncio."""
 
+    _called = "listener"
     transparent = False
 
     def __init__(self, module: AsyncModule, channel: Listening) -> None:
@@ -65,24 +65,11 @@ class AsyncListener:
         await self._module.drive(self._channel.close())
         self._module.forget(self)
 
-    async def __aenter__(self) -> Self:
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        if error is None:
-            await self.close()
-            return
-        try:
-            await self.close()
-        except (OSError, FCM360WError) as second:
-            error.add_note(f"closing the listener failed too: {second}")
-
-
-class AsyncUdpEnd:
+class AsyncUdpEnd(AsyncClosing):
     """As UdpEnd, for asyncio."""
 
+    _called = "socket"
     transparent = False
 
     def __init__(self, module: AsyncModule, channel: Datagrams) -> None:
@@ -126,20 +113,6 @@ class AsyncUdpEnd:
 
     def _deadline(self) -> float | None:
         return None if self._timeout is None else self._module.clock() + self._timeout
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        if error is None:
-            await self.close()
-            return
-        try:
-            await self.close()
-        except (OSError, FCM360WError) as second:
-            error.add_note(f"closing the socket failed too: {second}")
 
 
 class AsyncUdpSocket(AsyncUdpEnd):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from fcm360w.errors import FCM360WError, PeerClosed
+from fcm360w.closings import Closing
+from fcm360w.errors import PeerClosed
 from fcm360w.flows import ble
 from fcm360w.flows.ble import Service, uuid_of
 from fcm360w.link import Link
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Ble", "Peripheral", "Write"]
 
 
-class Peripheral:
+class Peripheral(Closing):
     """One service with up to five characteristics, for one central at a time."""
 
+    _called = "peripheral"
     transparent = False
 
     def __init__(self, module: Module, channel: Offering) -> None:
@@ -102,18 +103,6 @@ class Peripheral:
 
     def _deadline(self, timeout: float | None) -> float | None:
         return None if timeout is None else self._module.clock() + timeout
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if error is None:
-            self.close()
-            return
-        try:
-            self.close()
-        except (OSError, FCM360WError) as second:
-            error.add_note(f"closing the peripheral failed too: {second}")
 
 
 class Ble:

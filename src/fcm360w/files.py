@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from fcm360w.closings import Closing
 from fcm360w.commands.files import FileInfo
-from fcm360w.errors import FCM360WError
 from fcm360w.filing import Held, opened
 from fcm360w.flows import files
 from fcm360w.link import Link
@@ -136,6 +136,7 @@ class FileReader(io.BufferedReader):
 class FileWriter(io.BufferedWriter):
     """A file of the module that is written."""
 
+    _called = "file"
     transparent = False
 
     def __init__(self, raw: RawFile) -> None:
@@ -156,13 +157,7 @@ class FileWriter(io.BufferedWriter):
             module.forget(self)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if error is None:
-            self.close()
-            return
-        try:
-            self.close()
-        except (OSError, FCM360WError) as second:
-            error.add_note(f"closing the file failed too: {second}")
+        Closing.__exit__(self, kind, error, tb)
 
 
 File = FileReader | FileWriter

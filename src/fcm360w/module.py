@@ -7,12 +7,12 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from fcm360w.attached import attach
 from fcm360w.channel import ACCESS, Channel, Mode
 from fcm360w.chapters import Chapter
+from fcm360w.closings import Closing
 from fcm360w.errors import CommandTimeout, FCM360WError, TransportLost, UsageError
 from fcm360w.events import Event
 from fcm360w.faces import System, Tcp, Udp, Wifi
@@ -138,12 +138,14 @@ def check_mode(mode: str) -> None:
         raise UsageError(f"mode {mode!r} is not one of {', '.join(ACCESS)}")
 
 
-class Module:
+class Module(Closing):
     """A module behind a port.  Any thread may call; commands are served in the order they were asked for.
 
     `waiting` is how it waits for the port, and by which clock; the default is that of the operating system.
     `threaded`: another thread may do something meanwhile.
     """
+
+    _called = "module"
 
     ble: Chapter[Ble] = Chapter("ble", "Ble", "Bluetooth Low Energy (manual 2.2).")
     tls: Chapter[Tls] = Chapter("tls", "Tls", "TLS (manual 2.4).")
@@ -300,18 +302,6 @@ class Module:
 
     def _leave(self) -> None:
         self.drive(perform(self._link, left(self._link), trusting=True))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if error is None:
-            self.close()
-            return
-        try:
-            self.close()
-        except (OSError, FCM360WError) as second:
-            error.add_note(f"closing the module failed too: {second}")
 
     # ---- turns
 

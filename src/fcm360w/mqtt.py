@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, cast
 
+from fcm360w.closings import Closing
 from fcm360w.commands.mqttcfg import Protocol as Version
-from fcm360w.errors import FCM360WError, UsageError
+from fcm360w.errors import UsageError
 from fcm360w.flows.mqtt import LastWill, Options
 from fcm360w.link import Link
 from fcm360w.messaging import Client, Message
@@ -91,9 +91,10 @@ class Mqtt:
         return self._module.adopt(MqttClient(self._module, client))
 
 
-class MqttClient:
+class MqttClient(Closing):
     """A session with an MQTT server.  Any thread may call."""
 
+    _called = "MQTT client"
     transparent = False
 
     def __init__(self, module: Module, client: Client) -> None:
@@ -181,15 +182,3 @@ class MqttClient:
     def close(self) -> None:
         """As disconnect; a session that was lost is no error."""
         self.disconnect()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if error is None:
-            self.close()
-            return
-        try:
-            self.close()
-        except (OSError, FCM360WError) as second:
-            error.add_note(f"closing the MQTT client failed too: {second}")

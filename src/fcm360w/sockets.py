@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from fcm360w.closings import Closing
 from fcm360w.datagrams import Datagram, Datagrams
-from fcm360w.errors import FCM360WError
 from fcm360w.listener import Listening
 from fcm360w.streams import flat
 
@@ -27,9 +26,10 @@ def __getattr__(name: str) -> Any:
     return Socket
 
 
-class Listener:
+class Listener(Closing):
     """A TCP port of the module's own that clients connect to."""
 
+    _called = "listener"
     transparent = False
 
     def __init__(self, module: Module, channel: Listening) -> None:
@@ -79,22 +79,11 @@ class Listener:
         self._module.drive(self._channel.close())
         self._module.forget(self)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if error is None:
-            self.close()
-            return
-        try:
-            self.close()
-        except (OSError, FCM360WError) as second:
-            error.add_note(f"closing the listener failed too: {second}")
-
-
-class UdpEnd:
+class UdpEnd(Closing):
     """What both kinds of UDP socket share."""
 
+    _called = "socket"
     transparent = False
 
     def __init__(self, module: Module, channel: Datagrams) -> None:
@@ -138,18 +127,6 @@ class UdpEnd:
 
     def _deadline(self) -> float | None:
         return None if self._timeout is None else self._module.clock() + self._timeout
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if error is None:
-            self.close()
-            return
-        try:
-            self.close()
-        except (OSError, FCM360WError) as second:
-            error.add_note(f"closing the socket failed too: {second}")
 
 
 class UdpSocket(UdpEnd):
