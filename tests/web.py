@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
+from certificates import Issued
+
 PATIENCE = 20.0
 USER, PASSWORD = "user", "open sesame"
 CONFIGURATION = """
@@ -31,13 +33,14 @@ http {{
   scgi_temp_path {root}/scgi;
   client_max_body_size 4m;
   server {{
-    listen 127.0.0.1:{port};
+    listen 127.0.0.1:{port}{tls}
     root {root}/pages;
     location /secret/ {{ auth_basic "secret"; auth_basic_user_file {root}/users; }}
     location /up/ {{ dav_methods PUT; }}
     location /chunked/ {{ ssi on; ssi_types application/x-page; }}
     location = /moved {{ return 302 /; }}
     location = /seen {{ return 200 "$request_method $http_x_one $content_length"; }}
+    location = /who {{ return 200 "$ssl_protocol $ssl_client_verify $ssl_client_s_dn"; }}
   }}
 }}
 """
@@ -48,15 +51,16 @@ class Web(NamedTuple):
 
     port: int
     pages: Path
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
 
 @contextlib.contextmanager
-def nginx(root: Path) -> Iterator[Web]:
-    """The server, once it listens.  Skips where there is none."""
+def nginx(root: Path, issued: Issued | None = None, more: str = "") -> Iterator[Web]:
+    """The server, once it listens, under TLS if it has a certificate.  Skips where there is none."""
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if not program:
         pytest.skip("platform: no nginx")
@@ -65,15 +69,22 @@ def nginx(root: Path) -> Iterator[Web]:
     (root / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    (root / "nginx.conf").write_text(CONFIGURATION.format(root=root, port=port))
+    tls = secured(root, issued, more) if issued else ";"
+    (root / "nginx.conf").write_text(CONFIGURATION.format(root=root, port=port, tls=tls))
     command = [program, "-p", str(root), "-c", str(root / "nginx.conf"), "-e", "stderr"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     try:
         _await(process, port)
-        yield Web(port, root / "pages")
+        yield Web(port, root / "pages", "https" if issued else "http")
     finally:
         process.terminate()
         process.communicate()
+
+
+def secured(root: Path, issued: Issued, more: str) -> str:
+    """The rest of a ``listen``, and what follows it."""
+    cert, key = issued.save(root, "server")
+    return f" ssl; ssl_certificate {cert}; ssl_certificate_key {key}; {more}"
 
 
 def _await(process: subprocess.Popen[bytes], port: int) -> None:

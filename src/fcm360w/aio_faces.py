@@ -37,6 +37,7 @@ from fcm360w.settings import Get, Set, Setting
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule
     from fcm360w.aio_streams import AsyncStream
+    from fcm360w.contexts import Context
 
 S = TypeVar("S", bound=Setting)
 
@@ -121,9 +122,11 @@ class AsyncTcp:
         self._module = module
         self._link = link
 
-    async def connect(self, host: str, port: int, mode: Mode = "transparent") -> AsyncStream:
+    async def connect(
+        self, host: str, port: int, mode: Mode = "transparent", tls: Context | None = None
+    ) -> AsyncStream:
         """As Tcp.connect."""
-        return await self._module.stream(host, port, mode)
+        return await self._module.stream(host, port, mode, tls)
 
     async def listen(self, port: int, mode: ListenMode = "push", manual: bool = False) -> AsyncListener:
         """As Tcp.listen."""

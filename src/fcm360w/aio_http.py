@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fcm360w.fetching import Context, Fields, Response, Sink, fetched, requested
+from fcm360w.fetching import Fields, Response, Sink, fetched, requested
 from fcm360w.flows import http
 from fcm360w.flows.http import Request
 from fcm360w.forms import Files
@@ -13,6 +13,7 @@ from fcm360w.link import Link
 
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule
+    from fcm360w.contexts import Context
 
 
 class AsyncHttp:

@@ -11,10 +11,11 @@ from fcm360w.errors import FCM360WError
 from fcm360w.flows.mqtt import LastWill, Options
 from fcm360w.link import Link
 from fcm360w.messaging import Client, Message
-from fcm360w.mqtt import PORT, SECURE_PORT, Secured, Topics, bare, encoded, named
+from fcm360w.mqtt import PORT, SECURE_PORT, Topics, bare, encoded, named
 
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule
+    from fcm360w.contexts import Context
 
 
 class AsyncMqtt:
@@ -36,7 +37,7 @@ class AsyncMqtt:
         keepalive: int = 120,
         clean: bool = True,
         will: LastWill | None = None,
-        tls: Secured | None = None,
+        tls: Context | None = None,
         version: Version = Version.V3_1_1,
         timeout: int = 5,
         retries: int = 3,
@@ -46,9 +47,8 @@ class AsyncMqtt:
     ) -> AsyncMqttClient:
         """As Mqtt.__call__."""
         where = (SECURE_PORT if tls else PORT) if port is None else port
-        secure = None if tls is None else tls.context_id
         options = Options(
-            host, where, client_id, username, password, keepalive, clean, will, secure, version, timeout, retries,
+            host, where, client_id, username, password, keepalive, clean, will, tls, version, timeout, retries,
             stored, hexadecimal, max_payload,
         )  # fmt: skip
         client = Client(self._link, options, self._mine)

@@ -36,6 +36,7 @@ from fcm360w.sockets import Listener, UdpService, UdpSocket
 from fcm360w.streams import Stream
 
 if TYPE_CHECKING:
+    from fcm360w.contexts import Context
     from fcm360w.module import Module
 
 S = TypeVar("S", bound=Setting)
@@ -126,9 +127,9 @@ class Tcp:
         self._module = module
         self._link = link
 
-    def connect(self, host: str, port: int, mode: Mode = "transparent") -> Stream:
+    def connect(self, host: str, port: int, mode: Mode = "transparent", tls: Context | None = None) -> Stream:
         """As Module.stream."""
-        return self._module.stream(host, port, mode)
+        return self._module.stream(host, port, mode, tls)
 
     def listen(self, port: int, mode: ListenMode = "push", manual: bool = False) -> Listener:
         """Listen at a port of the module's own, 1 to 65535; what clients send reaches this side as `mode` says.
@@ -223,6 +224,7 @@ class System:
         """Fetch firmware from a URL, install it and wait for the restart; the version that runs then.
 
         `progress` is told each of its four stages as it begins, in this thread.  CommandError if it cannot be
-        downloaded; CommandTimeout if that takes more than `timeout` seconds (manual 2.1.6, 3.1.3).
+        downloaded; CommandTimeout if that takes more than `timeout` seconds.  How an https URL is secured is up to the
+        firmware: the manual has no option for it (manual 2.1.6, 3.1.3).
         """
         return self._module.run(system.upgrade(url, timeout, progress or system.untold))

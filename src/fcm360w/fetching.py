@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from fcm360w.closing import Intake
 from fcm360w.commands.http import MAX_TIME
@@ -18,6 +18,9 @@ from fcm360w.forms import Files, encoded
 from fcm360w.inbox import INBOX
 from fcm360w.link import Link
 from fcm360w.turns import Turns, perform
+
+if TYPE_CHECKING:
+    from fcm360w.contexts import Context
 
 # What is kept in memory of a response that goes into no file.
 MAX_KEPT = 16 << 20
@@ -35,13 +38,6 @@ class Sink(Protocol):
     """Where a body goes: a binary file, or anything that is written to like one."""
 
     def write(self, data: bytes, /) -> object: ...
-
-
-class Context(Protocol):
-    """A TLS context of the module."""
-
-    @property
-    def context_id(self) -> int: ...
 
 
 class Progress(NamedTuple):
@@ -248,5 +244,4 @@ def requested(
         lines["Content-Type"] = kind
     if method != "GET" and not body:
         raise UsageError(f"a {method} needs a body: the module sends none that is empty (manual 2.6.3)")
-    context = None if tls is None else tls.context_id
-    return Request(method, url, tuple(lines.items()), body, auth, context, response_time=math.ceil(timeout))
+    return Request(method, url, tuple(lines.items()), body, auth, tls, response_time=math.ceil(timeout))

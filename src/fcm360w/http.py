@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fcm360w.fetching import Context, Fields, Headers, Progress, Response, Sink, fetched, requested
+from fcm360w.fetching import Fields, Headers, Progress, Response, Sink, fetched, requested
 from fcm360w.flows import http
 from fcm360w.flows.http import Request
 from fcm360w.forms import Files
 from fcm360w.link import Link
 
 if TYPE_CHECKING:
+    from fcm360w.contexts import Context
     from fcm360w.module import Module
 
 __all__ = ["Headers", "Http", "Progress", "Response"]
@@ -42,8 +43,8 @@ class Http:
         `timeout` s, up to 65535, may pass before the response begins, and between two parts of it.  Its body, in memory
         at most 16 MiB (else Overrun), goes with `into` into a binary file instead, as it comes.  `progress` is called
         with a Progress whenever it has changed; neither may use the module meanwhile.  `auth` is a user's name and
-        password.  An https URL is served by the module's TLS context `tls`; without one by context 1 as it is set
-        (manual 2.6.1, 2.6.2, 2.6.5).
+        password.  An https URL needs `tls` (see Tls.context), which says who is trusted; UsageError without it (manual
+        2.6.1, 2.6.2, 2.6.5).
         """
         request = requested("GET", url, headers, auth=auth, tls=tls, timeout=timeout)
         return self._fetch(request, into, progress)

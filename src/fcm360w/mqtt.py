@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from fcm360w.commands.mqttcfg import Protocol as Version
 from fcm360w.errors import FCM360WError, UsageError
@@ -13,17 +13,11 @@ from fcm360w.link import Link
 from fcm360w.messaging import Client, Message
 
 if TYPE_CHECKING:
+    from fcm360w.contexts import Context
     from fcm360w.module import Module
 
 Topics = str | tuple[str, int] | Sequence[str | tuple[str, int]]
 PORT, SECURE_PORT = 1883, 8883
-
-
-class Secured(Protocol):
-    """What says how TLS is done: a context of the module's."""
-
-    @property
-    def context_id(self) -> int: ...
 
 
 def named(topics: Topics, qos: int) -> list[tuple[str, int]]:
@@ -70,7 +64,7 @@ class Mqtt:
         keepalive: int = 120,
         clean: bool = True,
         will: LastWill | None = None,
-        tls: Secured | None = None,
+        tls: Context | None = None,
         version: Version = Version.V3_1_1,
         timeout: int = 5,
         retries: int = 3,
@@ -87,9 +81,8 @@ class Mqtt:
         CommandError with the code of +QMTOPEN, or of the server's refusal (manual 2.5.1 to 2.5.4).
         """
         where = (SECURE_PORT if tls else PORT) if port is None else port
-        secure = None if tls is None else tls.context_id
         options = Options(
-            host, where, client_id, username, password, keepalive, clean, will, secure, version, timeout, retries,
+            host, where, client_id, username, password, keepalive, clean, will, tls, version, timeout, retries,
             stored, hexadecimal, max_payload,
         )  # fmt: skip
         client = Client(self._link, options, self._mine)

@@ -25,6 +25,7 @@ SUMMARIES = {
     "ota": "Let the module fetch new firmware and install it.",
     "ping": "Ask a host through the module whether it is there.",
     "dns": "Look a name up through the module.",
+    "ble": "Offer a Bluetooth service through the module.",
     "http": "Send HTTP requests through the module.",
     "info": "Tell what the module says of itself.",
     "ports": "List serial ports and the kinds of URL.",

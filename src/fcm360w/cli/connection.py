@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import fcm360w
 from fcm360w.cli.options import Endpoint
 from fcm360w.cli.screen import amount, say, speed
+from fcm360w.cli.secure import Security, secured
 from fcm360w.commands.codes import SocketCode
 from fcm360w.errors import CommandError
 
 if TYPE_CHECKING:
     from fcm360w.channel import Mode
+    from fcm360w.contexts import Context
     from fcm360w.module import Module
     from fcm360w.streams import Stream
 
@@ -34,6 +36,7 @@ class Target:
     ssid: str | None
     password: str | None
     timeout: float | None
+    security: Security | None = None
 
 
 @contextmanager
@@ -45,9 +48,10 @@ def connected(target: Target) -> Iterator[tuple[Module, Stream]]:
         if target.ssid:
             addresses = module.wifi.join(target.ssid, target.password)
             say(f"joined {target.ssid}, address {addresses.ip}")
-        stream = _opened(module, target)
+        with secured(target.security, module) as context:
+            stream = _opened(module, target, context)
         stream.settimeout(target.timeout)
-        say(f"connected to {target.endpoint}, {target.mode} mode")
+        say(f"connected to {target.endpoint}, {target.mode} mode{', under TLS' if context else ''}")
         try:
             yield module, stream
         except (KeyboardInterrupt, SystemExit):
@@ -56,10 +60,12 @@ def connected(target: Target) -> Iterator[tuple[Module, Stream]]:
             raise
 
 
-def _opened(module: Module, target: Target) -> Stream:
+def _opened(module: Module, target: Target, context: Context | None) -> Stream:
     try:
-        return module.stream(target.endpoint.host, target.endpoint.port, target.mode)
+        return module.stream(target.endpoint.host, target.endpoint.port, target.mode, context)
     except CommandError as error:
+        if context and error.code == SocketCode.CONNECT_FAILED:
+            error.add_note("under TLS that may also be a certificate, a version or a suite that one side refuses")
         if error.code in NO_NETWORK and not target.ssid and module.wifi.addresses().ip == "0.0.0.0":
             error.add_note("the module is joined to no hotspot: pass --ssid and --password")
         raise

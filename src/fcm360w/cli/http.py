@@ -12,6 +12,7 @@ import rich_click as click
 from click import open_file
 
 from fcm360w.cli.options import F, output_options, password_option, port_option, writable
+from fcm360w.cli.secure import Security, secured, take, trust
 
 if TYPE_CHECKING:
     from fcm360w.fetching import Progress, Response
@@ -31,6 +32,7 @@ class Job(NamedTuple):
     as_json: bool
     ssid: str | None
     password: str | None
+    security: Security | None
 
 
 def _headers(ctx: click.Context, param: click.Parameter, lines: tuple[str, ...]) -> dict[str, str]:
@@ -66,6 +68,7 @@ def _data(ctx: click.Context, param: click.Parameter, text: str) -> bytes:
 
 def request_options(command: F) -> F:
     """What requests of all methods have."""
+    command = trust(command)
     for option in (
         click.option(
             "--timeout",
@@ -116,7 +119,7 @@ def get(target: str, **options: Any) -> None:
 
     FILE is written once the response begins.  Exit code 1 if there is none, or its status is not 200 to 299.
     """
-    job, request = _sorted(options)
+    job, request = _sorted(target, options)
     _perform(job, lambda module, more: module.http.get(target, **request, **more))
 
 
@@ -126,7 +129,7 @@ def get(target: str, **options: Any) -> None:
 @request_options
 def post(target: str, **options: Any) -> None:
     """POST 1 to 1,024,000 bytes to a URL; otherwise as get."""
-    job, request = _sorted(options)
+    job, request = _sorted(target, options)
     _perform(job, lambda module, more: module.http.post(target, **request, **more))
 
 
@@ -136,12 +139,13 @@ def post(target: str, **options: Any) -> None:
 @request_options
 def put(target: str, **options: Any) -> None:
     """PUT 1 to 1,024,000 bytes to a URL; otherwise as get."""
-    job, request = _sorted(options)
+    job, request = _sorted(target, options)
     _perform(job, lambda module, more: module.http.put(target, **request, **more))
 
 
-def _sorted(options: dict[str, Any]) -> tuple[Job, dict[str, Any]]:
+def _sorted(target: str, options: dict[str, Any]) -> tuple[Job, dict[str, Any]]:
     """What concerns the command line, and what the request."""
+    options["security"] = take(options, secure=target[:6].lower() == "https:")
     job = Job(*(options.pop(name) for name in Job._fields))
     if job.as_json and job.out == "-":
         raise click.UsageError("--json and the body both want stdout: pass -o FILE")
@@ -176,7 +180,8 @@ def _perform(job: Job, call: Callable[[Module, dict[str, Any]], Response]) -> No
     with fcm360w.open(job.url) as module, contextlib.closing(Late(job.out)) as file, _bars() as show:
         if job.ssid:
             module.wifi.join(job.ssid, job.password)
-        response = call(module, {"into": file, "progress": show})
+        with secured(job.security, module) as context:
+            response = call(module, {"into": file, "progress": show, "tls": context})
         file.open()
     _conclude(job, response)
 

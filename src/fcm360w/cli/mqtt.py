@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import rich_click as click
 
 from fcm360w.cli.options import output_options, password_option, port_option
+from fcm360w.cli.secure import Security, secured, take, tls_options
 
 if TYPE_CHECKING:
     from fcm360w.messaging import Message
@@ -37,10 +38,12 @@ class Server(NamedTuple):
     clean: bool
     ssid: str | None
     password: str | None
+    security: Security | None = None
 
 
 def server_options(command: F) -> F:
     """Where the server is, and how to log in."""
+    command = tls_options(command)
     for option in (
         password_option("Password of the hotspot."),
         click.option("--ssid", help="Join this hotspot first.  Without it the module must be joined."),
@@ -49,7 +52,9 @@ def server_options(command: F) -> F:
         click.option("--user-password", envvar="FCM360W_MQTT_PASSWORD", show_envvar=True, help="Its password."),
         click.option("--username", help="Name at the server."),
         click.option("--client-id", default="", help="What the server knows the client by."),
-        click.option("--server-port", type=click.IntRange(1, 65535), metavar="PORT", help="Instead of 1883."),
+        click.option(
+            "--server-port", type=click.IntRange(1, 65535), metavar="PORT", help="Instead of 1883, or 8883 under TLS."
+        ),
         click.option("--host", required=True, help="The server."),
     ):
         command = option(command)
@@ -59,7 +64,7 @@ def server_options(command: F) -> F:
 def _server(url: str, kept: bool, options: dict[str, Any]) -> Server:
     if kept and not options["client_id"]:
         raise click.UsageError("--keep without --client-id: whose session is it?")
-    return Server(url=url, clean=not kept, **options)
+    return Server(url=url, clean=not kept, security=take(options), **options)
 
 
 @contextmanager
@@ -70,16 +75,20 @@ def connected(server: Server) -> Iterator[MqttClient]:
     with fcm360w.open(server.url) as module:
         if server.ssid:
             module.wifi.join(server.ssid, server.password)
-        with module.mqtt(
-            server.host,
-            server.server_port,
-            client_id=server.client_id,
-            username=server.username,
-            password=server.user_password,
-            keepalive=server.keepalive,
-            clean=server.clean,
-            max_payload=2048,
-        ) as client:
+        with (
+            secured(server.security, module) as context,
+            module.mqtt(
+                server.host,
+                server.server_port,
+                client_id=server.client_id,
+                username=server.username,
+                password=server.user_password,
+                keepalive=server.keepalive,
+                clean=server.clean,
+                tls=context,
+                max_payload=2048,
+            ) as client,
+        ):
             yield client
 
 

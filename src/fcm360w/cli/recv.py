@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import rich_click as click
 from click import open_file
 
 from fcm360w.cli.options import Endpoint, endpoint_option, output_options, port_option, stream_options, writable
+from fcm360w.cli.secure import take, tls_options
 
 if TYPE_CHECKING:
     from fcm360w.channel import Mode
@@ -32,6 +33,7 @@ BUFFER = 1 << 16
 )
 @click.option("--bytes", "limit", type=click.IntRange(1), metavar="N", help="Stop after N bytes.")
 @stream_options
+@tls_options
 @output_options
 def recv(
     url: str,
@@ -43,6 +45,7 @@ def recv(
     password: str | None,
     timeout: float | None,
     as_json: bool,
+    **security: Any,
 ) -> None:
     """Receive through the module from a TCP server, until it closes or N bytes have come.
 
@@ -53,7 +56,8 @@ def recv(
 
     if as_json and out == "-":
         raise click.UsageError("--json and --out - both want stdout")
-    with connected(Target(url, endpoint, mode, ssid, password, timeout)) as (_, stream):
+    target = Target(url, endpoint, mode, ssid, password, timeout, take(security))
+    with connected(target) as (_, stream):
         tally = Tally()
         with open_file(out, "wb") as file, progress("receiving", limit) as show:
             _pump(stream, file, tally, limit, show)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fcm360w.closing import Intake, poured
 from fcm360w.commands.codes import HttpCode
@@ -33,7 +33,11 @@ from fcm360w.settings import Set
 from fcm360w.steps import Steps
 from fcm360w.wire import Command
 
+if TYPE_CHECKING:
+    from fcm360w.contexts import Context
+
 Method = Literal["GET", "POST", "PUT"]
+UNSAID = "whom does an https URL trust?  tls.context(ca=...) checks the server, tls.context() trusts any"
 Outcome = GetOutcome | PostOutcome | PutOutcome
 
 
@@ -45,7 +49,7 @@ class Request(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     auth: tuple[str, str] | None = None
-    context: int | None = None
+    context: Context | None = None
     input_time: int = 60
     response_time: int = 60
 
@@ -62,10 +66,12 @@ class Request(NamedTuple):
         if self.auth is not None:
             yield Set(Auth(":".join(self.auth)))
         if self.context is not None:
-            yield Set(SslContext(self.context))
+            yield Set(SslContext(self.context.context_id))
 
     def check(self) -> None:
         """UsageError if a parameter is out of bounds."""
+        if self.url[:6].lower() == "https:" and self.context is None:
+            raise UsageError(f"tls is missing: {UNSAID} (manual 2.4.1, 2.6.1)")
         if self.method == "GET" and self.body:
             raise UsageError("a GET has no body (manual 2.6.2)")
         if self.auth and ":" in self.auth[0]:
@@ -144,6 +150,8 @@ def fetch(request: Request, intake: Intake, framed: Framed) -> Steps[Outcome]:
 
 def configure(request: Request) -> Steps[None]:
     """Set the options of a request, and no others.  Not every firmware puts response headers out."""
+    if request.context:
+        yield from request.context.ready()
     yield from ResetOptions()
     for command in request.options():
         yield from command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Sequence
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from fcm360w import hexcodec
 from fcm360w.commands.mqtt import (
@@ -43,6 +43,9 @@ from fcm360w.settings import Set, Setting
 from fcm360w.steps import Later, Steps, Within
 from fcm360w.wire import Command
 
+if TYPE_CHECKING:
+    from fcm360w.contexts import Context
+
 CLIENTS = range(6)
 TOPICS = 8  # that one request may name
 MARGIN = 2.0
@@ -68,7 +71,7 @@ class Options(NamedTuple):
     keepalive: int = 120
     clean: bool = True
     will: LastWill | None = None
-    context_id: int | None = None
+    tls: Context | None = None
     version: Protocol = Protocol.V3_1_1
     timeout: int = 5
     retries: int = 3
@@ -88,10 +91,10 @@ class Options(NamedTuple):
         """What the module is told; all of it, for an earlier owner may have told it something else."""
         kind = SessionKind.CLEAN if self.clean else SessionKind.KEPT
         form = Format.HEX if self.hexadecimal else Format.TEXT
-        secure = Switch.OFF if self.context_id is None else Switch.ON
+        secure = Switch.OFF if self.tls is None else Switch.ON
         return (
             Version(client, self.version),
-            Ssl(client, secure, self.context_id),
+            Ssl(client, secure, self.tls.context_id if self.tls else None),
             KeepAlive(client, self.keepalive),
             Session(client, kind),
             Timeout(client, self.timeout, self.retries),
@@ -213,6 +216,8 @@ def connect_client(
     client = yield from free_client(mine)
     claim(client)
     try:
+        if options.tls:
+            yield from options.tls.ready()
         for setting in options.settings(client):
             yield from Set(setting)
         yield from Open(client, options.host, options.port)
