@@ -166,7 +166,7 @@ def test_the_largest_mtu(field: Field) -> None:
     field.do(field.phone.subscribe(FIRST))
     peripheral.notify(FIRST, "y" * 509)
     peripheral.notify(FIRST, bytes(497))
-    with pytest.raises(UsageError, match="longer than 1024 bytes"):
+    with pytest.raises(UsageError, match="longer than the 1024 bytes"):
         peripheral.notify(FIRST, bytes(498))
     field.do(field.phone.write(FIRST, b"z" * 509))
     field.world.sleep(1.0)

@@ -6,6 +6,7 @@ link and sends the result back in, so that every procedure is written once for t
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Generator
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -59,11 +60,13 @@ class Unbroken(Generic[R]):
     """A command that is not interrupted once it is begun, so that its answer is not taken for another's.
 
     An interrupt that has come before goes first, unless the command is `urgent`: it undoes what was interrupted.
+    `begun` is called when the command is sent; it is never if the interrupt went first.
     """
 
-    def __init__(self, command: Command[R], urgent: bool = False) -> None:
+    def __init__(self, command: Command[R], urgent: bool = False, begun: Callable[[], object] = lambda: None) -> None:
         self.command = command
         self.urgent = urgent
+        self.begun = begun
 
     def __iter__(self) -> Steps[R]:
         result: R = yield self
@@ -143,9 +146,23 @@ class StartRate(NamedTuple):
 
 
 class Later(NamedTuple):
-    """Have a flow run before the next one, once the module answers again; what it fails of is forgotten."""
+    """Have a flow run before the next one, once the module answers again; if it is refused, that is forgotten.
+
+    One that was interrupted or had no answer is run again, so it is to be an Anew; an equal one is not added.
+    """
 
     flow: Flow[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Anew(Generic[R]):
+    """A flow that can be run again, from its beginning; equal to another of the same procedure and arguments."""
+
+    procedure: Callable[..., Steps[R]]
+    arguments: tuple[Any, ...] = ()
+
+    def __iter__(self) -> Steps[R]:
+        return self.procedure(*self.arguments)
 
 
 class Drained(NamedTuple):
