@@ -22,8 +22,8 @@ from fcm360w.commands.http import SendGet, SslContext, Url
 from fcm360w.commands.mqttcfg import Ssl
 from fcm360w.commands.system import Switch
 from fcm360w.flows.system import UpgradeStage
+from fcm360w.settings import Get, Set
 from fcm360w.sim import Twin, firmware_image
-from fcm360w.wire import Get, Set
 from mosquitto import Mosquitto
 from pages import BIG, TRAP
 from tls_servers import LIMIT, LOCAL, SecureEcho

@@ -123,9 +123,7 @@ class Context:
     def check(self, link: Link) -> None:
         """UsageError if it was closed, or is another module's."""
         if self._link is not link:
-            raise UsageError(
-                "the TLS context is another module's: make one with the tls face of this one (manual 2.4.1)"
-            )
+            raise UsageError("the TLS context is another module's: make one for this (manual 2.4.1)")
         _ = self.context_id
 
     def ready(self) -> Steps[int]:
