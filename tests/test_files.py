@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -403,7 +404,7 @@ def test_a_task_that_is_cancelled_leaves_no_handle(world: World) -> None:
 
 
 def test_an_undone_flow_that_fails_is_forgotten(world: World, module: Module) -> None:
-    module._link.undone.append(CloseFile(9))
+    module._link.undone.append(partial(CloseFile, 9))
     assert module.system.version()
     assert not module._link.undone
 
@@ -413,7 +414,7 @@ def test_what_is_undone_waits_until_the_module_answers(world: World, module: Mod
     world.frozen = True
     with pytest.raises(CommandTimeout):
         module.run(Within(files.ListFiles(), 1.0))
-    module._link.undone.append(files.close_file(1))
+    module._link.undone.append(partial(files.close_file, 1))
     with pytest.raises(FCM360WError):
         module.system.version()
     world.frozen = False

@@ -103,7 +103,7 @@ class Link:
         self.unclosed: set[int] = set()  # sockets whose opening was interrupted, and nobody owns
         self.secure: set[int] = set()  # ids of TLS connections, of which AT+QISTATE does not tell
         self.restarts = 0
-        self.undone: deque[Flow[Any]] = deque()  # what flows that failed have left to be done
+        self.undone: deque[Callable[[], Flow[Any]]] = deque()  # what flows that failed have left to be done
         self._said: deque[str] = deque(maxlen=ECHOES)
         self._secrets: deque[tuple[str, str]] = deque(maxlen=ECHOES)
         self.pace(baud)

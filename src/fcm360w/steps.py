@@ -6,7 +6,6 @@ link and sends the result back in, so that every procedure is written once for t
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Generator
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -146,23 +145,12 @@ class StartRate(NamedTuple):
 
 
 class Later(NamedTuple):
-    """Have a flow run before the next one, once the module answers again; if it is refused, that is forgotten.
+    """Have a flow run before the next one, once the module answers again; what it is refused is forgotten.
 
-    One that was interrupted or had no answer is run again, so it is to be an Anew; an equal one is not added.
+    It begins anew when it was interrupted, or got no answer.
     """
 
-    flow: Flow[Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Anew(Generic[R]):
-    """A flow that can be run again, from its beginning; equal to another of the same procedure and arguments."""
-
-    procedure: Callable[..., Steps[R]]
-    arguments: tuple[Any, ...] = ()
-
-    def __iter__(self) -> Steps[R]:
-        return self.procedure(*self.arguments)
+    flow: Callable[[], Flow[Any]]
 
 
 class Drained(NamedTuple):

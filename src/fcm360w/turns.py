@@ -212,11 +212,11 @@ def freed(link: Link) -> Steps[None]:
         yield from (close_secure if connect_id in link.secure else close)(connect_id, 1)
         _freed(link, connect_id)
     while link.undone:
-        flow = link.undone[0]
+        undone = link.undone[0]
         with contextlib.suppress(CommandError, ProtocolError):
-            yield from flow
-        if flow in link.undone:
-            link.undone.remove(flow)
+            yield from undone()
+        if undone in link.undone:  # else the module was recovered meanwhile, by another
+            link.undone.remove(undone)
 
 
 def wait(link: Link, kind: type[E], seconds: float) -> Turns[E | None]:

@@ -26,7 +26,7 @@ from fcm360w.commands.ble import (
 from fcm360w.commands.system import Switch
 from fcm360w.errors import CommandError, TransportLost, UsageError
 from fcm360w.pending import MAX_COMMAND
-from fcm360w.steps import Anew, Later, Steps
+from fcm360w.steps import Later, Steps
 from fcm360w.wire import Command
 
 
@@ -91,7 +91,7 @@ def offer(service: Service) -> Steps[None]:
         yield from end()
         raise
     except BaseException:
-        yield Later(Anew(end))
+        yield Later(end)
         raise
 
 

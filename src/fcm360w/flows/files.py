@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from fcm360w.commands.files import (
@@ -50,30 +51,29 @@ def open_file(name: str, mode: FileMode) -> Steps[int]:
     try:
         return (yield from Unbroken(command)).filehandle
     except CommandTimeout:
-        yield Later(_abandoned(command))
+        yield Later(partial(_abandoned, command))
         raise
 
 
 def _abandoned(command: OpenFile) -> Steps[None]:
     """Close what was opened for whoever did not wait."""
-    try:
-        for opened in (yield from ListOpened()):
-            if (bare(opened.filename), opened.mode) == (command.filename, command.mode):
-                yield from close_file(opened.filehandle)
-    except CommandTimeout:
-        yield Later(_abandoned(command))
-        raise
+    for opened in (yield from ListOpened()):
+        if (bare(opened.filename), opened.mode) == (command.filename, command.mode):
+            yield from _closed(opened.filehandle)
 
 
 def close_file(handle: int) -> Steps[None]:
     """Close a handle; one that the module has closed already is no error."""
     try:
-        yield from Unbroken(CloseFile(handle), urgent=True)
+        yield from _closed(handle)
     except CommandTimeout:
-        yield Later(close_file(handle))
+        yield Later(partial(_closed, handle))
         raise
-    except CommandError:
-        return
+
+
+def _closed(handle: int) -> Steps[None]:
+    with contextlib.suppress(CommandError):
+        yield from Unbroken(CloseFile(handle), urgent=True)
 
 
 def read_piece(handle: int, size: int) -> Steps[bytes]:
@@ -103,7 +103,7 @@ def _guarded(handle: int, steps: Steps[R]) -> Steps[R]:
     except (GeneratorExit, TransportLost):
         raise
     except CommandTimeout:
-        yield Later(close_file(handle))
+        yield Later(partial(_closed, handle))
         raise
     except BaseException:
         with contextlib.suppress(FCM360WError):

@@ -30,7 +30,7 @@ from fcm360w.errors import CommandError, TransportLost, UsageError
 from fcm360w.parameters import encode
 from fcm360w.pending import MAX_COMMAND
 from fcm360w.settings import Set
-from fcm360w.steps import Anew, Later, Steps
+from fcm360w.steps import Later, Steps
 from fcm360w.wire import Command
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class Request(NamedTuple):
     context: Context | None = None
     input_time: int = 60
     response_time: int = 60
+
+    def __repr__(self) -> str:
+        return f"Request({self.method}, {len(self.body)} bytes)"
 
     def sending(self) -> Command[Any]:
         """The command that sends it."""
@@ -144,7 +147,7 @@ def fetch(request: Request, intake: Intake, framed: Framed) -> Steps[Outcome]:
     except (CommandError, TransportLost, UsageError, GeneratorExit):
         raise
     except BaseException:
-        yield Later(Anew(stop))
+        yield Later(stop)
         raise
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from fcm360w import hexcodec
@@ -40,7 +41,7 @@ from fcm360w.commands.tcp import Format
 from fcm360w.errors import CommandError, TransportLost, UsageError
 from fcm360w.parameters import Named, Payload
 from fcm360w.settings import Set, Setting
-from fcm360w.steps import Anew, Later, Steps, Within
+from fcm360w.steps import Later, Steps, Within
 from fcm360w.wire import Command
 
 if TYPE_CHECKING:
@@ -228,6 +229,6 @@ def connect_client(
         yield from close_client(client)
         raise
     except BaseException:
-        yield Later(Anew(close_client, (client,)))
+        yield Later(partial(close_client, client))
         raise
     return client
