@@ -160,6 +160,16 @@ def test_the_mtu_bounds_a_notification(field: Field) -> None:
         peripheral.notify(FIRST, "")
 
 
+def test_an_end_that_nobody_confirms_is_told_and_can_be_asked_for_again(field: Field) -> None:
+    peripheral = field.offer()
+    field.world.frozen = True
+    with pytest.raises(CommandTimeout):
+        peripheral.close()
+    field.world.frozen = False
+    peripheral.close()
+    assert field.module.run(GetInit()).role is BleRole.OFF
+
+
 def test_the_largest_mtu(field: Field) -> None:
     peripheral = field.met(mtu=517)
     assert peripheral.mtu == 512

@@ -288,6 +288,8 @@ BELOW = [
             "datagrams",
             "filing",
             "listener",
+            "sharing",
+            "leases",
         )
     ),
     SOURCE / "offering.py",
@@ -302,6 +304,7 @@ CLOCKS_AND_IO = {"asyncio", "datetime", "select", "selectors", "signal", "socket
 LOCKS = {"wire.py": {"threading"}}  # rows are completed at first use, perhaps by two threads at once
 FACADES = {"aio", "aio_faces", "aio_sockets", "aio_streams", "faces", "module", "ports", "sockets", "streams"}
 FACADES |= {"aio_files", "files", "aio_net", "net"}
+FACADES |= {"aio_files", "files", "aio_transport", "readiness", "socket_errors", "socketbase", "socketlike"}
 FACADES |= {"cli", "sim", "threads"}
 FACADES |= {"aio_ble", "ble", "aio_http", "http"}
 

@@ -1104,12 +1104,13 @@ PAIRS: list[tuple[Any, Any]] = [
     (Ble, AsyncBle),
     (Peripheral, AsyncPeripheral),
 ]
-# A file blocks; asyncio has nothing alike.
-SYNC_ONLY = {"makefile"}
+# A file blocks; asyncio has nothing alike.  Each world has its own manners of sockets.
+SYNC_ONLY = {"makefile", "create_connection", "descriptors"}
+ASYNC_ONLY = {"open_connection", "start_server"}
 
 
 def public(kind: type[Any]) -> dict[str, Any]:
-    return {name: value for name, value in vars(kind).items() if not name.startswith("_")}
+    return {name: value for name, value in vars(kind).items() if not name.startswith("_") and name not in ASYNC_ONLY}
 
 
 @pytest.mark.parametrize(("sync", "both"), PAIRS)

@@ -465,6 +465,8 @@ SILENT = {
     "Tcp.set_hex_units",
     *("Module.stats", "Module.drive", "Module.adopt", "Module.forget", "Module.stream_over"),
     *("Stream.settimeout", "UdpSocket.settimeout", "UdpService.settimeout"),
+    *(f"Socket.{name}" for name in ("settimeout", "gettimeout", "setblocking", "getblocking", "fileno")),
+    *("Socket.setsockopt", "Socket.getsockopt"),
 }
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
 import io
-import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,9 +20,10 @@ from fcm360w.commands.mqttcfg import Ssl
 from fcm360w.commands.system import Switch
 from fcm360w.flows.system import UpgradeStage
 from fcm360w.settings import Get, Set
-from fcm360w.sim import Twin, firmware_image
+from fcm360w.sim import Twin
 from mosquitto import Mosquitto
 from pages import BIG, TRAP
+from procedures_secure import NEW, serving
 from tls_servers import LIMIT, LOCAL, SecureEcho
 from web import Web, nginx
 
@@ -35,7 +33,6 @@ HOTSPOT = "hall", "open sesame"
 URL = "sim://secure"
 QUICK = EscapePolicy(guard_before=0.3, guard_after=0.3, slack=0.1)
 CONNECT_FAILED = 712
-NEW = "FCM360WAAR02A01"
 
 
 @pytest.fixture
@@ -193,32 +190,10 @@ def test_asyncio(twin: Twin, web: Web) -> None:
 # ---- firmware
 
 
-class Firmware(http.server.BaseHTTPRequestHandler):
-    """Sends an image, whatever is asked for."""
-
-    def do_GET(self) -> None:
-        made = firmware_image(NEW, bytes(range(256)) * 400)
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(made)))
-        self.end_headers()
-        self.wfile.write(made)
-
-    def log_message(self, *about: object) -> None:
-        """Nothing is logged."""
-
-
 @pytest.fixture
-def firmware(tmp_path: Path) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer((LOCAL, 0), Firmware)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificates.server().save(tmp_path, "firmware"))
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"https://{LOCAL}:{server.server_address[1]}/fw.rbl"
-    server.shutdown()
-    server.server_close()
-    thread.join(LIMIT)
+def firmware() -> Iterator[str]:
+    with serving() as url:
+        yield url
 
 
 def test_firmware_comes_by_https(module: Module, firmware: str) -> None:

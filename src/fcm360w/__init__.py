@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from fcm360w.messaging import Message
     from fcm360w.module import Module, open
     from fcm360w.mqtt import MqttClient
+    from fcm360w.socketlike import Socket
     from fcm360w.sockets import Listener, UdpService, UdpSocket
     from fcm360w.stats import Stats
     from fcm360w.streams import Stream
@@ -97,6 +98,7 @@ __all__ = [
     "Rung",
     "SendTimeout",
     "SessionLost",
+    "Socket",
     "SocketLost",
     "Stats",
     "Stream",
@@ -141,6 +143,7 @@ _WHERE = {
     "Recovery": "flows.recover",
     "Response": "fetching",
     "Rung": "flows.recover",
+    "Socket": "socketlike",
     "Stats": "stats",
     "Stream": "streams",
     "UdpService": "sockets",

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from fcm360w.aio_mqtt import AsyncMqtt
     from fcm360w.aio_net import AsyncNet
     from fcm360w.aio_tls import AsyncTls
+    from fcm360w.aio_transport import Connected, ModuleServer
     from fcm360w.contexts import Context
+    from fcm360w.listener import ListenMode
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
@@ -197,6 +199,31 @@ class AsyncModule:
         """As Module.stream."""
         check_mode(mode)
         return self.stream_over(await self.drive(open_channel(self._link, host, port, mode, tls)))
+
+    async def open_connection(
+        self, host: str, port: int, *, limit: int = 1 << 16, tls: Context | None = None, mode: ListenMode = "buffer"
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """As asyncio.open_connection, under TLS if there is a context; errors as those of a socket: see socket_errors.
+
+        Up to twelve share the link.  In buffer mode what nobody reads stays in the module, and its peer must wait.
+        """
+        from fcm360w.aio_transport import open_connection
+
+        return await open_connection(self, self._link, host, port, limit, tls, mode)
+
+    async def start_server(
+        self,
+        client_connected_cb: Connected,
+        host: str | None = None,
+        port: int = 0,
+        *,
+        limit: int = 1 << 16,
+        mode: ListenMode = "buffer",
+    ) -> ModuleServer:
+        """As asyncio.start_server, at a port of the module's own; 0 is any: see the server's `sockets`."""
+        from fcm360w.aio_transport import start_server
+
+        return await start_server(self, self._link, client_connected_cb, host, port, limit, mode)
 
     async def attach(self, command: Command[Any]) -> AsyncStream:
         """As Module.attach."""

@@ -16,8 +16,7 @@ from fcm360w.flows.sockets import close, connect, explained, serve
 from fcm360w.holder import Holder, opened
 from fcm360w.link import Link
 from fcm360w.stats import Mark
-from fcm360w.steps import idle
-from fcm360w.turns import QueueTimeout, Turn, Turns, patiently, perform
+from fcm360w.turns import QueueTimeout, Turn, Turns, patiently, paused, perform
 from fcm360w.wire import Command
 
 # What may wait for its reader, in datagrams and in bytes.
@@ -120,6 +119,11 @@ class Datagrams(Holder):
             raise UsageError("the socket is closed")
         super().check()
 
+    @property
+    def ready(self) -> bool:
+        """Whether a receiver would not wait."""
+        return bool(self.inbox or self.lost or self.closed or self.link.error)
+
     def receive(self, deadline: float | None) -> Turns[Datagram]:
         """One datagram.  Overrun where some were dropped; TimeoutError at the deadline."""
         while self.closed or not self.inbox:
@@ -153,9 +157,9 @@ class Datagrams(Holder):
                 if (yield from perform(self.link, explained(command), deadline=deadline)):
                     self.sent += 1
                     return
-                yield from perform(self.link, idle(pause), deadline=deadline)
             except QueueTimeout as error:
                 raise SendTimeout(0) from error
+            yield from paused(self.link, pause, deadline)
             if self.expired(deadline):
                 raise SendTimeout(0)
             pause = min(pause * 2, LAST_PAUSE)

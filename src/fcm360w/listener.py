@@ -47,6 +47,11 @@ class Listening(Holder):
         """Clients that can be accepted now."""
         return len(self._waiting)
 
+    @property
+    def ready(self) -> bool:
+        """Whether accept would not wait."""
+        return bool(self._waiting or self.lost or self.closed or self.link.error)
+
     def take(self, event: Event) -> bool:
         row = event.row
         if isinstance(row, Incoming) and row.server_id == self.connect_id:

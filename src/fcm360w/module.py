@@ -17,6 +17,7 @@ from fcm360w.events import Event
 from fcm360w.faces import System, Tcp, Udp, Wifi
 from fcm360w.flows import start
 from fcm360w.flows.recover import Recovery
+from fcm360w.leases import Lease
 from fcm360w.link import Link
 from fcm360w.opening import open_channel
 from fcm360w.ports import CountsOutput, Port, SetsBaud, open_port
@@ -34,12 +35,15 @@ if TYPE_CHECKING:
     from fcm360w.http import Http
     from fcm360w.mqtt import Mqtt
     from fcm360w.net import Net
+    from fcm360w.readiness import Descriptors
+    from fcm360w.socketlike import Socket
     from fcm360w.tls import Tls
 
 R = TypeVar("R")
 E = TypeVar("E", bound=Reply)
 C = TypeVar("C", bound="Closable")
 READ_SIZE = 65536
+DEFAULT = object()  # the time-out of socket.setdefaulttimeout
 
 
 class Closable(Protocol):
@@ -118,7 +122,7 @@ def retune(port: Port, rate: int | None) -> int | None:
 
 def closing(socket: Closable, left: float) -> Callable[[], object]:
     """How a socket is closed when its module is, with so many seconds left."""
-    return partial(socket.close, max(0.0, left)) if isinstance(socket, Stream) else socket.close
+    return partial(socket.close, max(0.0, left)) if isinstance(socket, Stream | Lease) else socket.close
 
 
 def check_flow(flow: object) -> None:
@@ -254,6 +258,30 @@ class Module:
         """
         check_mode(mode)
         return self.stream_over(self.drive(open_channel(self._link, host, port, mode, tls)))
+
+    def create_connection(
+        self,
+        address: tuple[str, int],
+        timeout: object = DEFAULT,
+        source_address: tuple[str, int] | None = None,
+        *,
+        tls: Context | None = None,
+    ) -> Socket:
+        """As socket.create_connection, under TLS if there is a context: for http.client, and whatever else takes one.
+
+        `timeout` limits the connecting and all that follows, see Socket.settimeout.  OSErrors as those of a socket: see
+        socket_errors.
+        """
+        from fcm360w.socketlike import create_connection
+
+        return create_connection(self, address, timeout, source_address, tls)
+
+    @cached_property
+    def descriptors(self) -> Descriptors:
+        """Descriptors for sockets that have none; see Socket.fileno."""
+        from fcm360w.readiness import Descriptors
+
+        return Descriptors(self, self._link, isinstance(self._waiters, Waiters))
 
     def attach(self, command: Command[Any]) -> Stream:
         """Run a command that begins data mode, such as ATO; what follows is a byte stream.

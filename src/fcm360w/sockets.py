@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from fcm360w.datagrams import Datagram, Datagrams
 from fcm360w.errors import FCM360WError
@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from fcm360w.module import Module
+    from fcm360w.socketlike import Socket as Socket
     from fcm360w.streams import Stream
+
+
+def __getattr__(name: str) -> Any:
+    """Socket is imported when it is first named: it brings the system's sockets along, which open() does without."""
+    if name != "Socket":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from fcm360w.socketlike import Socket
+
+    return Socket
 
 
 class Listener:

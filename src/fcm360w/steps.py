@@ -166,11 +166,6 @@ class Tell(NamedTuple):
     row: Reply
 
 
-def idle(seconds: float) -> Steps[None]:
-    """As Pause, for whoever runs a flow of nothing else."""
-    yield Pause(seconds)
-
-
 def until(kind: type[E], seconds: float, match: Callable[[E], bool] = lambda _: True) -> Steps[E]:
     """As Until; CommandTimeout if the line does not come."""
     event = yield from Until(kind, seconds, match)

@@ -253,6 +253,37 @@ def patiently(turn: Turn) -> Turns[Turned]:
         return Turned()
 
 
+def paused(link: Link, seconds: float, deadline: float | None = None) -> Turns[None]:
+    """Let time pass, at most until `deadline`, and others use the link meanwhile."""
+    end = earlier(link.now + seconds, deadline) or 0.0
+    while link.now < end and link.error is None:
+        yield Turn(deadline=end)
+
+
+def limited(link: Link, turns: Turns[R], deadline: float | None) -> Turns[R]:
+    """The same turns; at a deadline they are cut short as those of a task that is cancelled, and end in TimeoutError.
+
+    What they undo then takes its time.
+    """
+    over = deadline is None
+    try:
+        turn = next(turns)
+        while True:
+            if not (over or turn.shielded) and deadline is not None and link.now >= deadline:
+                over = True
+                turn = turns.throw(TimeoutError("timed out"))
+                continue
+            try:
+                turned = yield turn if over else turn._replace(deadline=earlier(turn.deadline, deadline))
+            except BaseException as error:
+                turn = turns.throw(error)
+            else:
+                turn = turns.send(turned)
+    except StopIteration as stop:
+        result: R = stop.value
+        return result
+
+
 def shielded(turns: Turns[R], when: Callable[[], bool] = lambda: True) -> Turns[R]:
     """The same turns, none of which is to be interrupted while `when` says so."""
     try:

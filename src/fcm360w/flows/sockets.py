@@ -33,6 +33,10 @@ IDS = range(12)
 ANYWHERE = "127.0.0.1"
 
 
+class AllInUse(UsageError):
+    """The module has no socket left."""
+
+
 def explained(command: Flow[R]) -> Steps[R]:
     """Run a socket command; if it is refused without a code, ask the module for it."""
     try:
@@ -48,11 +52,11 @@ def explained(command: Flow[R]) -> Steps[R]:
 
 
 def first_free(used: Collection[int]) -> int:
-    """The lowest id that is not in use.  UsageError if all are."""
+    """The lowest id that is not in use.  AllInUse if there is none."""
     for number in IDS:
         if number not in used:
             return number
-    raise UsageError("all twelve sockets of the module are in use: close one first (manual 2.3.2)")
+    raise AllInUse("all twelve sockets of the module are in use: close one first (manual 2.3.2)")
 
 
 def free_id(connect_id: int) -> Steps[None]:
