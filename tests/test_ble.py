@@ -10,8 +10,8 @@ import pytest
 
 import fcm360w
 from fcm360w import Module, Peripheral, Write
-from fcm360w.commands.ble import LinkEvent
-from fcm360w.errors import CommandError, Overrun, PeerClosed, SocketLost, UsageError
+from fcm360w.commands.ble import BleRole, GetRole, LinkEvent
+from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, SocketLost, UsageError
 from fcm360w.sim import Twin, World
 
 pytest.importorskip("bumble", reason="platform: bumble is not installed")
@@ -167,7 +167,7 @@ def test_an_end_that_nobody_confirms_is_told_and_can_be_asked_for_again(field: F
         peripheral.close()
     field.world.frozen = False
     peripheral.close()
-    assert field.module.run(GetInit()).role is BleRole.OFF
+    assert field.module.run(GetRole()).role is BleRole.OFF
 
 
 def test_the_largest_mtu(field: Field) -> None:

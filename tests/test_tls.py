@@ -20,6 +20,7 @@ from fcm360w.commands.system import Switch
 from fcm360w.commands.tcp import Access
 from fcm360w.commands.tls import CipherSuite, SslVersion
 from fcm360w.sim import AccessPoint, Twin
+from mosquitto import Mosquitto
 from tls_servers import LIMIT, LOCAL, SecureEcho, nginx, openssl_server
 
 pytestmark = pytest.mark.driver
@@ -347,7 +348,8 @@ def test_a_context_is_of_use_to_its_own_module_alone(module: Module) -> None:
 
 
 def test_who_reconnects_with_a_context_that_was_closed_keeps_the_session(module: Module, tmp_path: Path) -> None:
-    with Mosquitto(tmp_path, tls=certificates.server()) as server, module.tls.context() as context:
+    cert, key = certificates.server().save(tmp_path, "server")
+    with Mosquitto(tmp_path, f"certfile {cert}", f"keyfile {key}") as server, module.tls.context() as context:
         client = module.mqtt(LOCAL, server.port, tls=context)
         context.close()
         with pytest.raises(UsageError, match="TLS context is closed"):
