@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from unittest import mock
 
 from deeds import FACES, SAID, Act, Scene, deed
+from fcm360w.commands.files import OpenedFile
 from fcm360w.errors import FCM360WError
 from fcm360w.files import Files
 
@@ -105,10 +107,18 @@ def delete(scene: Scene) -> Act:
 @deed("Files.open of a module that answers late")
 def open_late(scene: Scene) -> Act:
     """What it opens after all is closed before anything else is done."""
+    store = scene.world.twin.files
+    told = store.opened
+
+    def then_still() -> tuple[OpenedFile, ...]:
+        """The last answer before the twin stands still for a while."""
+        scene.world.frozen = True
+        scene.world.after(2.0, lambda: setattr(scene.world, "frozen", False))
+        return told()
+
     yield
-    scene.world.frozen = True
-    scene.world.after(2.0, lambda: setattr(scene.world, "frozen", False))
-    with contextlib.suppress(FCM360WError):
-        scene.module.files.open("new", "wb")
+    with mock.patch.object(store, "opened", then_still), contextlib.suppress(FCM360WError):
+        scene.keep(scene.module.files.open("new", "wb"))
     scene.world.sleep(1.0)
     scene.module.system.version()
+    assert scene.open or not store.opened()

@@ -17,7 +17,7 @@ import fcm360w
 from fcm360w.commands import CHAPTERS, RULES, UNSOLICITED, URCS, chapter, codes, mqtt, rows, tcp, urc, wifi
 from fcm360w.commands.mqttcfg import Joint
 from fcm360w.framer import Start
-from fcm360w.parameters import ParseError, split
+from fcm360w.parameters import Length, ParseError, Payload, Range, split
 from fcm360w.settings import Setting
 from fcm360w.wire import Command, Reply
 from test_wire import EACH_ROW, TABLE, legal, sample, without_payload
@@ -80,6 +80,57 @@ def test_every_enum_says_what_it_is(kind: type[enum.Enum]) -> None:
 def test_optional_parameters_come_last(row: type[Any]) -> None:
     optional = [field.optional for field in row.fields()]
     assert optional == sorted(optional)
+
+
+@pytest.mark.parametrize("kind", list(enums()))
+def test_every_member_of_an_enum_has_a_name_and_a_value_of_its_own(kind: type[enum.Enum]) -> None:
+    """A name that says what the value stands for, not one that repeats a number."""
+    assert len(kind.__members__) == len(list(kind))
+    for member in kind:
+        assert re.fullmatch(r"[A-Z][A-Z0-9]+(_[A-Z0-9]+)*", member.name)
+        assert not re.fullmatch(r"(VALUE|MODE|OPTION|TYPE|STATE|CODE|RESERVED)_?[0-9]*", member.name)
+        assert len({str(other.value).lower() for other in kind}) == len(list(kind))
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_parameters_are_told_apart(row: type[Any]) -> None:
+    names = [name for field in row.fields() for name in field.names]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) for name in names if name != "sslctxID")
+
+
+@pytest.mark.parametrize("row", TABLE)
+def test_bounds_leave_something(row: type[Any]) -> None:
+    for field in row.fields():
+        if isinstance(field.bounds, (Range, Length, Payload)):
+            assert field.bounds.low <= field.bounds.high
+
+
+@pytest.mark.parametrize("row", [*COMMANDS, *SETTINGS])
+def test_a_number_that_a_host_says_has_its_bounds(row: type[Any]) -> None:
+    assert all(field.bounds or field.members or field.literal for field in row.fields() if field.type is int)
+
+
+@pytest.mark.parametrize(
+    ("chapter", "last"),
+    [
+        *[
+            ("2.1", 22),
+            ("2.2", 11),
+            ("2.3", 11),
+            ("2.4", 6),
+            ("2.5", 9),
+            ("2.6", 6),
+            ("2.7", 1),
+            ("2.8", 1),
+            ("2.9", 5),
+        ],
+        *[("3.1", 3), ("3.2", 4), ("3.3", 4), ("3.4", 2), ("3.5", 2)],
+    ],
+)
+def test_no_section_of_the_manual_is_missing(chapter: str, last: int) -> None:
+    found = {row.ref for row in TABLE if row.ref.startswith(f"{chapter}.")}
+    assert found == {f"{chapter}.{number}" for number in range(1, last + 1)}
 
 
 @pytest.mark.parametrize("row", TABLE)
@@ -293,6 +344,7 @@ BELOW = [
         )
     ),
     SOURCE / "offering.py",
+    SOURCE / "chapters.py",
     SOURCE / "messaging.py",
     *(SOURCE / f"{name}.py" for name in ("lines", "reference", "explain", "settings", "waits")),
     *(SOURCE / f"{name}.py" for name in ("closing", "fetching", "forms")),

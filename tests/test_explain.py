@@ -65,7 +65,7 @@ def test_every_option_has_readings(row: type[Setting]) -> None:
     assert [part.text for part in asked.parts] == [field.format(field.default) for field in row.fields()[: row.index]]
     given = [field for field in row.fields() if field.default is not None]
     shown = ['"***"' if field.secret else field.format(field.default) for field in given]
-    assert [part.text for part in put.parts if part.text] == shown
+    assert [part.text for part in put.parts] == shown + [""] * (len(row.fields()) - len(given))
     assert asked.faults == put.faults == ()
 
 
@@ -73,8 +73,9 @@ def test_every_option_has_readings(row: type[Setting]) -> None:
 def test_every_code_has_a_reading(name: str) -> None:
     table = codes.TABLES[name]
     for code, text in table.texts.items():
-        kind = f"{name} code {code.name}"
-        assert [text in found.about for found in explain(str(int(code))) if found.kind == kind] == [True]
+        (reading,) = (found for found in explain(str(int(code))) if found.kind == f"{name} code {code.name}")
+        assert reading.section == table.ref
+        assert text in reading.about
 
 
 @pytest.mark.parametrize(("row", "field"), [param for param in each_field() if param.values[1].secret])
@@ -169,6 +170,9 @@ def test_what_is_wrong_with_a_line(line: str, fault: str) -> None:
         ("+QIRD: 25,20,5", "2.3.6", "answer", ["25", "20", "5"]),
         ('+QIRD: 5,"10.0.0.9",5000', "2.3.6", "answer", ["5", '"10.0.0.9"', "5000"]),
         ('+QIURC: "recv",3', "3.3.2", "unsolicited line", ["3", "", "", ""]),
+        ('+QMTCFG: "ssl",0', "2.5.1", "answer", ["0", ""]),
+        ('+QMTCFG: "timeout",5,3,0', "2.5.1", "answer", ["5", "3", "0"]),
+        ('+QMTRECV: 0,0,"t",5,"hello"', "3.5.2", "unsolicited line", ["0", "0", '"t"', "5"]),
         ('+QIURC: "incoming full"', "3.3.3", "unsolicited line", []),
         ("+QSTASTAT:GOT_IP", "3.1.1", "unsolicited line", ["GOT_IP"]),
         ("+QGETWIFISTATE: ssid=a,b,bssid=02:00,rssi=-52", "2.1.18", "answer", ["a,b", "02:00", "-52"]),

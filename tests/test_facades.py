@@ -5,7 +5,6 @@ from __future__ import annotations
 import array
 import asyncio
 import contextlib
-import functools
 import inspect
 import io
 import re
@@ -30,6 +29,7 @@ from fcm360w.aio_sockets import AsyncListener, AsyncUdpEnd, AsyncUdpService, Asy
 from fcm360w.aio_streams import AsyncStream
 from fcm360w.aio_tls import AsyncTls
 from fcm360w.ble import Ble, Peripheral
+from fcm360w.chapters import Chapter
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import (
     CommandError,
@@ -1152,7 +1152,7 @@ def test_what_waits_is_a_coroutine(sync: type[Any], both: type[Any]) -> None:
         for name, value in public(both).items()
         if inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value)
     }
-    faces = {name for name, value in public(both).items() if isinstance(value, functools.cached_property)}
+    faces = {name for name, value in public(both).items() if isinstance(value, Chapter)}
     quick = set(public(both)) - waits - faces
     values = {"url", "baud", "connect_id", "transparent", "sent", "received", "report", "peer"}
     values |= {"dropped", "full", "over", "waiting"}

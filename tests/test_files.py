@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -17,13 +18,13 @@ from hypothesis import strategies as st
 import fcm360w
 import scripted
 from deeds import Faulty
-from fcm360w.commands.files import CloseFile, FileInfo, FileMode, ListOpened, OpenFile
+from fcm360w.commands.files import CloseFile, FileInfo, FileMode, ListFiles, ListOpened, OpenFile
 from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, ProtocolError, SocketLost, UsageError
 from fcm360w.files import FileReader, FileWriter
 from fcm360w.flows import files
 from fcm360w.module import Module
 from fcm360w.sim import MANUAL, Twin, World
-from fcm360w.steps import Within
+from fcm360w.steps import Steps, Within
 from scripted import ERROR, OK, answer, line
 
 BYTES = bytes(range(256)) * 17  # two pieces and a bit
@@ -141,10 +142,12 @@ def test_a_callback_that_fails_leaves_no_handle(world: World, module: Module) ->
 
 def test_a_flash_that_forgets_is_found_out() -> None:
     world = scripted.World()
+    world.on("AT+QFOPEN?", OK)
     world.on('AT+QFOPEN="a",1', answer("+QFOPEN: 1"))
     world.on("AT+QFWRITE=1,5,5", line("CONNECT"))
     world.on(b"hello", answer("+QFWRITE: 5,5"))
     world.on("AT+QFCLOSE=1", OK)
+    world.on("AT+QFOPEN?", OK)
     world.on('AT+QFOPEN="a",2', answer("+QFOPEN: 1"))
     world.on("AT+QFREAD=1,2048", line("CONNECT 5") + b"hallo" + OK)
     world.on("AT+QFREAD=1,2048", line("CONNECT 0") + OK)
@@ -159,6 +162,7 @@ def test_every_way_to_end_a_file(end: bytes) -> None:
     """F7."""
     world = scripted.World()
     world.on("AT+QFLST", answer('+QFLST: "UFS:a",5'))
+    world.on("AT+QFOPEN?", OK)
     world.on('AT+QFOPEN="a",2', answer("+QFOPEN: 3"))
     world.on("AT+QFREAD=3,2048", line("CONNECT 5") + b"hello" + OK)
     world.on("AT+QFREAD=3,2048", end)
@@ -180,6 +184,7 @@ def test_a_handle_that_is_gone_is_no_end() -> None:
 def test_a_file_that_ends_too_early() -> None:
     world = scripted.World()
     world.on("AT+QFLST", answer('+QFLST: "a",6'))
+    world.on("AT+QFOPEN?", OK)
     world.on('AT+QFOPEN="a",2', answer("+QFOPEN: 1"))
     world.on("AT+QFREAD=1,2048", line("CONNECT 0") + OK)
     world.on("AT+QFCLOSE=1", OK)
@@ -248,6 +253,72 @@ def test_a_handle_that_cannot_be_closed_is_closed_later(world: World, module: Mo
     world.frozen = False
     module.system.version()
     assert world.twin.files.opened() == ()
+
+
+def test_an_opening_that_is_given_up_closes_nobody_elses() -> None:
+    """At every moment of it, not even a handle of the same file and mode."""
+    moment, late, done = 0, 0, False
+    while not done:
+        moment += 1
+        world = Faulty(None)
+        module = world.module()
+        module.files.write_bytes("a", b"aaaa")
+        module.files.write_bytes("b", b"bbbb")
+        first = module.files.open("a")
+        world.moments, world.faults = 0, {moment: lambda world=world: stand_still(world)}  # type: ignore[misc]
+        with contextlib.suppress(FCM360WError):
+            module.files.open("a").close()
+            done = world.moments < moment
+        world.faults.clear()
+        world.sleep(30.0)
+        late += len(world.twin.files.opened()) - 1
+        second = module.files.open("b")
+        assert (first.read(), second.read()) == (b"aaaa", b"bbbb"), f"at {moment}"
+        assert len(world.twin.files.opened()) == 2, f"at {moment}"
+        module.close()
+    assert late, "some were opened after all"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, CommandTimeout("AT", 1.0)])
+def test_what_is_undone_begins_anew_when_it_was_broken_off(module: Module, error: BaseException) -> None:
+    failures, told = [error], []
+
+    def flow() -> Steps[None]:
+        told.append((yield from ListOpened()))
+        if failures:
+            raise failures.pop()
+        told.append((yield from ListFiles()))
+
+    module._link.undone += [flow, lambda: CloseFile(9)]
+    with pytest.raises(error if isinstance(error, type) else type(error)):
+        module.system.version()
+    assert len(told) == 1
+    assert module.system.version()
+    assert len(told) == 3
+    assert not module._link.undone
+
+
+def test_closing_what_was_left_can_be_cancelled() -> None:
+    """Wherever that is, the next command goes on with it."""
+
+    async def main(world: Faulty, moment: int) -> bool:
+        async with await world.async_module() as module:
+            for name in ("a", "b"):
+                await module.run(OpenFile(name, FileMode.EMPTY))
+                module._link.undone.append(partial(files._abandoned, OpenFile(name, FileMode.EMPTY), ()))
+            task = asyncio.ensure_future(module.system.version())
+            world.moments, world.faults = 0, {moment: task.cancel}
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            world.faults.clear()
+            assert await module.run(ListOpened()) == (), f"at {moment}"
+            assert not module._link.undone
+            return not task.cancelled()
+
+    moments = itertools.count(1)
+    while not (world := Faulty(None)).run(main(world, next(moments))):
+        pass
+    assert next(moments) > 5
 
 
 # ---- file objects
@@ -323,11 +394,50 @@ def test_a_full_module_is_told_by_the_writer(world: World, module: Module) -> No
     module.files.write_bytes("other", b"x")
     file = module.files.open("a", "wb")
     with pytest.raises(CommandError, match="has not taken all of it"):
-        file.write(bytes(MANUAL.flash + 1))
-        file.flush()
-    with contextlib.suppress(CommandError):
+        for _ in range(0, 2 * MANUAL.flash, 100):
+            file.write(bytes(100))
+    written = module.files.size("a")
+    module.files.write_bytes("other", b"")
+    with pytest.raises(CommandError, match="has not taken all of it"):
         file.close()
     assert world.twin.files.opened() == ()
+    assert module.files.size("a") == written, "what was written in part is not written again"
+
+
+def test_a_writer_that_fails_in_a_with_statement_tells_the_first_error(module: Module) -> None:
+    with pytest.raises(KeyError) as caught, module.files.open("a", "wb") as file:
+        file.write(b"x")
+        file.raw.held._failure = CommandError("AT")
+        raise KeyError("mine")
+    assert caught.value.__notes__ == ["closing the file failed too: AT: ERROR"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_nothing_is_written_twice_whatever_breaks_it_off(fault: str) -> None:
+    """At every moment of it; whoever is told of no error has all that was written."""
+    pieces = [b"%04d," % number * 20 for number in range(50)]
+    moment, done = 0, False
+    while not done:
+        moment += 1
+        world = Faulty(None)
+        module = world.module()
+        file = module.files.open("new", "wb")
+        world.moments, world.faults = 0, {moment: lambda world=world: FAULTS[fault](world)}  # type: ignore[misc]
+        failures = 0
+        for act in (*(partial(file.write, piece) for piece in pieces), file.flush, file.close):
+            try:
+                act()
+            except (KeyboardInterrupt, FCM360WError):
+                failures += 1
+        done = world.moments < moment
+        world.faults.clear()
+        world.sleep(30.0)
+        found = module.files.read_bytes("new")
+        assert failures or found == b"".join(pieces), f"at {moment}"
+        assert max(map(found.count, pieces)) <= 1, f"at {moment}"
+        assert len(module.run(ListOpened())) == 0, f"at {moment}"
+        module.close()
+    assert moment > 5
 
 
 # ---- delete
@@ -404,7 +514,7 @@ def test_a_task_that_is_cancelled_leaves_no_handle(world: World) -> None:
 
 
 def test_an_undone_flow_that_fails_is_forgotten(world: World, module: Module) -> None:
-    module._link.undone.append(partial(CloseFile, 9))
+    module._link.undone.append(lambda: CloseFile(9))
     assert module.system.version()
     assert not module._link.undone
 
@@ -414,7 +524,7 @@ def test_what_is_undone_waits_until_the_module_answers(world: World, module: Mod
     world.frozen = True
     with pytest.raises(CommandTimeout):
         module.run(Within(files.ListFiles(), 1.0))
-    module._link.undone.append(partial(files.close_file, 1))
+    module._link.undone.append(lambda: files.close_file(1))
     with pytest.raises(FCM360WError):
         module.system.version()
     world.frozen = False

@@ -284,3 +284,13 @@ def test_ping_and_dns_on_the_command_line() -> None:
         nobody = CliRunner().invoke(app, ["dns", "nobody.invalid", "-p", url])
         assert nobody.exit_code == 1
         assert "563" in nobody.stderr
+
+
+def test_the_end_of_wifi_ends_the_answers() -> None:
+    world = World()
+    world.network.serve("10.0.0.9", 80)
+    module = joined(world)
+    world.after(0.5, world.lose_ap)
+    found = module.net.ping("10.0.0.9", 3, 1)
+    assert [each.ping_result for each in found.replies] == [0, SocketCode.CONNECT_FAILED, SocketCode.CONNECT_FAILED]
+    assert (found.sent, found.received, found.lost) == (3, 1, 2)

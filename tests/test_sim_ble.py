@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from fcm360w.commands.ble import BleRole
 from fcm360w.sim import air
+from fcm360w.sim.bluetooth import Bluetooth
 from fcm360w.sim.steploop import StepLoop
 from sim_bench import ERROR, OK, Bench
 
@@ -91,3 +93,57 @@ def test_an_error_of_a_task_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     loop.call_soon(lambda: 1 / 0)
     loop.step(0.0)
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_the_end_of_a_link_is_heard_behind_everything_else() -> None:
+    pytest.importorskip("bumble", reason="platform: bumble is not installed")
+    bench = Bench()
+    for line in (b"AT+QBLEINIT=2,0", b'AT+QBLEGATTSSRV="fff0"', b'AT+QBLEGATTSCHAR="fff1"', b"AT+QBLEGATTSSRVDONE"):
+        assert bench.host(line + b"\r") == OK
+    ears: Any = bench.module.bluetooth._ears
+    ears.connected()
+    for number in range(5000):
+        ears.written(0, b"%d" % number)
+    ears.disconnected()
+    assert bench.tick().endswith(b'\r\n+QBLESTAT: "DISCONNECTED"\r\n')
+    assert not bench.module.bluetooth.linked
+
+
+# ---- addresses
+
+
+def on(shared: air.SteppedAir) -> Bluetooth:
+    made = Bluetooth(lambda line: None)
+    made.tune(lambda: shared, lambda: None)
+    return made
+
+
+def test_a_twin_keeps_its_address_when_its_stack_stops() -> None:
+    pytest.importorskip("bumble", reason="platform: bumble is not installed")
+    shared = air.SteppedAir(0.0)
+    first, second = on(shared), on(shared)
+    first.start(BleRole.PERIPHERAL, False)
+    shared.step(1.0)
+    first.start(BleRole.OFF, False)
+    shared.step(2.0)
+    assert first.address != second.address
+    first.start(BleRole.PERIPHERAL, False)
+    second.start(BleRole.PERIPHERAL, False)
+    shared.step(3.0)
+    first.close()
+    shared.step(4.0)
+    assert on(shared).address not in (second.address, ""), "an address that is in use was given away"
+
+
+def test_an_address_is_free_when_nothing_of_the_twin_is_on_the_air() -> None:
+    pytest.importorskip("bumble", reason="platform: bumble is not installed")
+    shared = air.SteppedAir(0.0)
+    first = on(shared)
+    address = first.address
+    first.start(BleRole.PERIPHERAL, False)
+    shared.step(1.0)
+    first.close()
+    early = on(shared).address
+    shared.step(2.0)
+    assert shared.link.controllers == set()
+    assert (early != address, on(shared).address) == (True, address)

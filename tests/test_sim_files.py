@@ -300,3 +300,11 @@ def test_a_folder_keeps_them(tmp_path: Path) -> None:
     second = Bench(volume=FolderVolume(str(tmp_path)))
     assert second.host(b"AT+QFOPEN?\r") == OK
     assert read(second, opened(second, "a", 2)) == b"abc"
+
+
+@pytest.mark.parametrize("name", ["a%22b.ufs", "a%0D%0Ab.ufs", "%7F.ufs", "x" * 81 + ".ufs", "%C3.ufs", "%61.ufs"])
+def test_what_the_folder_has_that_no_command_can_name_is_passed_over(name: str, tmp_path: Path) -> None:
+    bench = Bench(volume=FolderVolume(str(tmp_path)))
+    written(bench, opened(bench, "a"), b"hello")
+    (tmp_path / name).write_bytes(b"more")
+    assert bench.host(b"AT+QFLST\r") == b'\r\n+QFLST: "a",5\r\n' + OK

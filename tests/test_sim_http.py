@@ -13,7 +13,8 @@ import pytest
 from fcm360w.commands.codes import SocketCode
 from fcm360w.sim import MANUAL, World
 from fcm360w.sim.http import MAX_FIELDS, MAX_HEADERS
-from fcm360w.sim.http_exchange import BODY_BUFFER, Place, place_of
+from fcm360w.sim.http_exchange import BODY_BUFFER
+from fcm360w.sim.urls import Place, place_of
 from sim_bench import CONNECT, OK, Bench, MemoryConnection
 from web_memory import Asked, MemoryWeb, Page
 
@@ -453,3 +454,21 @@ def test_a_paced_line_holds_the_server_back() -> None:
     place.host.read(1.0)
     assert web.server.peers[0].unsent > 0, "the network is full, and the server waits"
     place.host.ask(b"", bytes(20) + OK + b"\r\n+QHTTPREAD: 0\r\n", 20.0)
+
+
+# ---- a request that promises what does not come
+
+
+def test_a_length_that_a_get_does_not_have() -> None:
+    bench = ready(b"http://10.0.0.9/", b'"header","Content-Length: 5"')
+    assert bench.host(b"AT+QHTTPGET\r") + bench.wait(0.1) == OK + late(716)
+    assert bench.network.connections[-1].sent == []
+    assert bench.host(b"AT\r") == OK
+
+
+@pytest.mark.parametrize("told", [b"3", b"8"])
+def test_a_length_that_the_body_does_not_have(told: bytes) -> None:
+    bench = ready(b"http://10.0.0.9/", b'"header","Content-Length: %b"' % told)
+    assert bench.host(b"AT+QHTTPPOST=5\r") + bench.tick() == CONNECT
+    assert bench.host(b"hello") + bench.wait(0.1) == OK + b"\r\n+QHTTPPOST: 716\r\n"
+    assert bench.host(b"AT\r") == OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 
 import pytest
 
@@ -197,3 +198,24 @@ def test_input_waits_while_the_module_is_busy_as_far_as_it_has_room() -> None:
     assert bench.link.input_high_water == 3000
     assert bench.wait(10.0).count(OK) == 1001
     assert bench.link.room() == 4096
+
+
+# ---- the log
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        (b'AT+QHTTPCFG="auth","u:s3cret"\r', b'AT+QHTTPCFG="auth"\r'),
+        (b'AT+QHTTPCFG="header","Cookie: s3cret"\r', b'AT+QHTTPCFG="header"\r'),
+    ],
+)
+def test_the_log_shows_no_secret_of_an_answer(said: bytes, asked: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    with caplog.at_level(logging.DEBUG, "fcm360w.wire.twin"):
+        assert bench.host(said) == OK
+        assert b"s3cret" in bench.host(asked)
+        bench.host(b"AT+QVERSION\r")
+    assert "s3cret" not in caplog.text
+    assert "twin > +QHTTPCFG: ***" in caplog.text
+    assert "twin > +QVERSION: FCM360W" in caplog.text

@@ -437,3 +437,13 @@ def test_six_at_once() -> None:
     desk.broker.send(b"t", b"all")
     assert desk.wait() == b"".join(line(b'+QMTRECV: %d,0,"t",3,"all"' % number) for number in range(6))
     assert desk.at(b'+QMTOPEN=6,"10.0.0.9",1883') == ERROR
+
+
+@pytest.mark.parametrize("codes", [b"\0\0", bytes(9), b"\x80" * 300])
+def test_a_server_that_grants_more_than_was_asked_for_is_left(codes: bytes) -> None:
+    desk = Desk().connected()
+    desk.broker.deaf = {broker.SUBSCRIBE}
+    assert desk.at(b'+QMTSUB=0,1,"a",1') == OK
+    desk.broker.clients[b"me"].say(broker.packet(broker.SUBACK, broker.word(1) + codes))
+    assert desk.wait() == line(b"+QMTSUB: 0,1,2") + line(b"+QMTSTAT: 0,8")
+    assert desk.at(b"") == OK

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import ssl
+import warnings
+from typing import Any
 
 import pytest
 
 pytest.importorskip("cryptography", reason="platform: no cryptography")
 
 from certificates import EXPIRED, FUTURE, Days, authority, client, server, stranger
-from fcm360w.commands.tls import CipherSuite
-from fcm360w.sim.contexts import SUITES
+from fcm360w.commands.tls import CipherSuite, SecLevel, SslVersion
+from fcm360w.sim.contexts import SUITES, Terms, made
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.pipes import MemoryPeer
 from fcm360w.sim.world import World
@@ -362,3 +364,19 @@ def test_transparent_mode_waits_for_the_handshake(bench: Bench) -> None:
     bench.set(negotiatetime=10)
     assert bench.ask(f'AT+QSSLOPEN=0,4,"{NAME}",9,2', 9.5) == b""
     assert bench.world.host.read(1.0) == b"\r\nERROR\r\n"
+
+
+@pytest.mark.parametrize("version", [SslVersion.TLS_1_0, SslVersion.TLS_1_1, SslVersion.TLS_1_2])
+def test_what_python_deprecates_disturbs_no_filter_of_another_thread(
+    version: SslVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def used(**more: Any) -> None:
+        raise AssertionError("the process's filters are put aside for a while")
+
+    terms = Terms(version, CipherSuite.ALL, SecLevel.NONE, False, False, False, b"", b"", b"")
+    with monkeypatch.context() as patch:
+        patch.setattr(warnings, "catch_warnings", used)
+        context = made(terms)
+    assert context.minimum_version == context.maximum_version
+    with pytest.raises(DeprecationWarning):
+        warnings.warn("ssl.TLSVersion.TLSv1 of others", DeprecationWarning, stacklevel=1)

@@ -41,7 +41,7 @@ def begun(said: bytes = URL) -> tuple[Bench, MemoryConnection]:
 def test_w19_w20_upgrade(url: bytes) -> None:
     bench, server = begun(b"AT+QWLANOTA=" + url + b"\r")
     assert bench.network.asked == [("10.0.0.9", 8080, 0)]
-    assert server.sent == [b"GET /fw.rbl HTTP/1.0\r\nHost: 10.0.0.9\r\n\r\n"]
+    assert server.sent == [b"GET /fw.rbl HTTP/1.0\r\nHost: 10.0.0.9:8080\r\n\r\n"]
     server.arrive(ANSWER[:-4])
     assert bench.tick() == b""
     assert bench.host(b"AT\r") == OK
@@ -58,7 +58,14 @@ def test_w19_w20_upgrade(url: bytes) -> None:
     assert version(bench) == NEW
 
 
-@pytest.mark.parametrize(("url", "asked"), [(b"http://a.example", ("a.example", 80, 0)), (b"HTTP://a:1/", ("a", 1, 0))])
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        (b"http://a.example", ("a.example", 80, 0)),
+        (b"HTTP://a:1/", ("a", 1, 0)),
+        (b"http://a_b.example#part", ("a_b.example", 80, 0)),
+    ],
+)
 def test_what_a_url_may_leave_out(url: bytes, asked: tuple[str, int, int]) -> None:
     bench, server = begun(b'AT+QWLANOTA="%b"\r' % url)
     assert bench.network.asked == [asked]
@@ -255,7 +262,7 @@ def test_https_goes_through_the_first_context(port: bytes, where: int) -> None:
     bench = Bench()
     dialled: list[tuple[str, int, int | None]] = []
 
-    def dial(host: str, port: int, context: int | None, done: Callable[..., None]) -> object:
+    def dial(whose: object, host: str, port: int, context: int | None, done: Callable[..., None]) -> object:
         dialled.append((host, port, context))
         return bench.network.connect(host, port, 0, done)
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import cached_property, partial
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -14,6 +14,7 @@ from fcm360w.aio_faces import AsyncSystem, AsyncTcp, AsyncUdp, AsyncWifi
 from fcm360w.aio_streams import AsyncStream
 from fcm360w.attached import attach
 from fcm360w.channel import Channel, Mode
+from fcm360w.chapters import Chapter
 from fcm360w.errors import CommandTimeout, FCM360WError, TransportLost
 from fcm360w.events import Event
 from fcm360w.flows import start
@@ -93,6 +94,13 @@ class AsyncModule:
     `clock` is what the loop waits by, in seconds.
     """
 
+    ble: Chapter[AsyncBle] = Chapter("aio_ble", "AsyncBle", "As Module.ble.")
+    tls: Chapter[AsyncTls] = Chapter("aio_tls", "AsyncTls", "As Module.tls.")
+    mqtt: Chapter[AsyncMqtt] = Chapter("aio_mqtt", "AsyncMqtt", "As Module.mqtt.")
+    http: Chapter[AsyncHttp] = Chapter("aio_http", "AsyncHttp", "As Module.http.")
+    net: Chapter[AsyncNet] = Chapter("aio_net", "AsyncNet", "As Module.net.")
+    files: Chapter[AsyncFiles] = Chapter("aio_files", "AsyncFiles", "As Module.files.")
+
     def __init__(
         self, port: Port, escape: EscapePolicy | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
@@ -111,42 +119,14 @@ class AsyncModule:
         self.tcp, self.udp = AsyncTcp(self, self._link), AsyncUdp(self, self._link)
         self._watch_reads()
 
-    @cached_property
-    def files(self) -> AsyncFiles:
-        """As Module.files."""
-        from fcm360w.aio_files import AsyncFiles
-
-        return AsyncFiles(self, self._link)
-
-    @cached_property
-    def net(self) -> AsyncNet:
-        """As Module.net."""
-        from fcm360w.aio_net import AsyncNet
-
-        return AsyncNet(self)
-
     @property
     def url(self) -> str:
         return self._port.url
-
-    @cached_property
-    def mqtt(self) -> AsyncMqtt:
-        """As Module.mqtt."""
-        from fcm360w.aio_mqtt import AsyncMqtt
-
-        return AsyncMqtt(self, self._link)
 
     @property
     def baud(self) -> int | None:
         """As Module.baud."""
         return self._link.baud or None
-
-    @cached_property
-    def ble(self) -> AsyncBle:
-        """As Module.ble."""
-        from fcm360w.aio_ble import AsyncBle
-
-        return AsyncBle(self, self._link)
 
     async def run(self, flow: Flow[R]) -> R:
         """As Module.run.  A task that is cancelled leaves the link usable."""
@@ -180,20 +160,6 @@ class AsyncModule:
             if self._link.error:
                 return
             await self._changed(None)
-
-    @cached_property
-    def tls(self) -> AsyncTls:
-        """As Module.tls."""
-        from fcm360w.aio_tls import AsyncTls
-
-        return AsyncTls(self, self._link)
-
-    @cached_property
-    def http(self) -> AsyncHttp:
-        """As Module.http."""
-        from fcm360w.aio_http import AsyncHttp
-
-        return AsyncHttp(self, self._link)
 
     async def stream(self, host: str, port: int, mode: Mode = "transparent", tls: Context | None = None) -> AsyncStream:
         """As Module.stream."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fcm360w.flows import net
 from fcm360w.flows.net import HostAddresses, PingResult
+from fcm360w.link import Link
 
 if TYPE_CHECKING:
     from fcm360w.aio import AsyncModule
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 class AsyncNet:
     """As Net, for asyncio."""
 
-    def __init__(self, module: AsyncModule) -> None:
+    def __init__(self, module: AsyncModule, link: Link) -> None:
         self._module = module
+        self._link = link
 
     async def ping(self, host: str, count: int = 4, timeout: int = 4) -> PingResult:
         """As Net.ping."""

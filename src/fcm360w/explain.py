@@ -6,7 +6,6 @@ mask and length are.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import re
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 
 from fcm360w import reference
 from fcm360w.commands.codes import TABLES
-from fcm360w.lines import HIDDEN, Argument, Fit, Piece, lay, piece, pieces, replies, title
+from fcm360w.lines import Argument, Fit, Piece, lay, piece, pieces, replies, title
 from fcm360w.parameters import Field, ParseError, Payload, encode, split
 from fcm360w.pending import MAX_COMMAND
 from fcm360w.settings import Setting
@@ -186,22 +185,31 @@ def _nearest(rows: list[type[Reply]], rest: str) -> list[Fit]:
 
 
 def _laid(row: type[Reply], rest: str, strict: bool) -> Fit | None:
-    if row.read.__func__ is not Reply.read.__func__:  # type: ignore[attr-defined]
-        with contextlib.suppress(ParseError):
-            return _told(row, rest)
-        if not row.payload_field():
-            return None
     try:
-        return lay(row, split(rest) if rest else [], strict=strict)
+        if "read" not in row.__dict__:
+            return _beside(row, split(rest) if rest else [], strict)
+        reply = row.read(rest)
+    except ParseError:
+        return _with_payload(row, rest, strict)
+    return Fit(type(reply), tuple(_read(field, getattr(reply, field.name)) for field in reply.printed_fields()), ())
+
+
+def _beside(row: type[Reply], parts: list[str], strict: bool) -> Fit | None:
+    if not (issubclass(row, Setting) and row.anonymous):
+        return lay(row, parts, strict=strict)
+    parts[1:1] = (field.format(field.default) for field in row.fields()[: row.index])
+    fit = lay(row, parts, strict=strict)
+    return fit and fit._replace(arguments=fit.arguments[row.index :])
+
+
+def _with_payload(row: type[Reply], rest: str, strict: bool) -> Fit | None:
+    """A line that ends with the length of a payload, or goes on with the payload."""
+    if row.payload_field() is None:
+        return None
+    try:
+        return lay(row, split(rest)[: len(row.printed_fields())], strict=strict)
     except ParseError:
         return None
-
-
-def _told(row: type[Reply], rest: str) -> Fit:
-    """As the row reads it; an option that it reads by itself does not say whose it is."""
-    reply = row.read(rest)
-    fields = reply.printed_fields()[row.index if issubclass(row, Setting) else 0 :]
-    return Fit(type(reply), tuple(_read(field, getattr(reply, field.name)) for field in fields), ())
 
 
 def _read(field: Field, value: Any) -> Argument:
@@ -214,28 +222,12 @@ def _read(field: Field, value: Any) -> Argument:
 def _heard(fit: Fit, text: str) -> Reading:
     row = fit.row
     unasked = "unsolicited line" if row in reference.unsolicited() else "answer"
-    arguments, follows = fit.arguments, tuple(_announced(fit))
-    if (first := _secret_from(row)) is not None:
-        arguments = (*arguments[:first], *(each._replace(text=HIDDEN) for each in arguments[first:] if each.text))
-        text = _masked(text, first + (row.key is not None))
-    parts = tuple(_part(argument, row) for argument in arguments)
+    parts = tuple(_part(argument, row) for argument in fit.arguments)
+    follows = tuple(_announced(fit))
+    for argument in fit.arguments:
+        if argument.field.secret and argument.text:
+            text = text.replace(argument.text, argument.shown)
     return Reading(unasked, text, reference.about(row), row.ref, parts, tuple(fit.faults), follows)
-
-
-def _secret_from(row: type[Row]) -> int | None:
-    """The place in a line from which on something may be secret, whether or not it says whose it is."""
-    whose = row.index if issubclass(row, Setting) else 0
-    return next((place - whose for place, field in enumerate(row.printed_fields()) if field.secret), None)
-
-
-def _masked(text: str, first: int) -> str:
-    """A line without its parameters from one on."""
-    name, colon, rest = text.partition(":")
-    try:
-        parts = split(rest)
-    except ParseError:
-        return f"{name}{colon} ***"
-    return f"{name}{colon} {','.join([*parts[:first], *(HIDDEN for part in parts[first:] if part)])}"
 
 
 def _announced(fit: Fit) -> Iterator[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from fcm360w.commands.files import FileInfo
+from fcm360w.errors import FCM360WError
 from fcm360w.filing import Held, opened
 from fcm360w.flows import files
 from fcm360w.link import Link
@@ -63,7 +65,8 @@ class Files:
         """A file object: ``rb`` reads, ``wb`` begins anew, ``ab`` goes on at the end, which is reached by reading.
 
         It cannot seek, since the module cannot.  What is written is there after close(), or flush(); nothing is read
-        back.  After a restart of the module it raises SocketLost (manual 2.9.1).
+        back.  After a write that failed nothing more is written; close() says so if something is left.  After a restart
+        of the module it raises SocketLost (manual 2.9.1).
         """
         held = self._module.drive(opened(self._link, name, mode))
         raw = RawFile(self._module, held)
@@ -151,6 +154,15 @@ class FileWriter(io.BufferedWriter):
             super().close()
         finally:
             module.forget(self)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if error is None:
+            self.close()
+            return
+        try:
+            self.close()
+        except (OSError, FCM360WError) as second:
+            error.add_note(f"closing the file failed too: {second}")
 
 
 File = FileReader | FileWriter

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 from fcm360w.commands.files import FileMode
 from fcm360w.commands.system import Booted
-from fcm360w.errors import FCM360WError, SocketLost, UsageError
+from fcm360w.errors import FCM360WError, SocketLost, TransportLost, UsageError
 from fcm360w.events import Event
 from fcm360w.flows import files
 from fcm360w.link import Link
@@ -16,7 +17,10 @@ MODES = {"rb": FileMode.READ, "wb": FileMode.EMPTY, "ab": FileMode.KEEP}
 
 
 class Held:
-    """A handle.  `lost`: the module restarted, and the handle may be another file's."""
+    """A handle.  `lost`: the module restarted, and the handle may be another file's.
+
+    A write that fails may have been done in part, so that nothing can be written after it, lest bytes go twice.
+    """
 
     def __init__(self, link: Link, name: str, mode: FileMode, handle: int) -> None:
         self.name = name
@@ -24,6 +28,7 @@ class Held:
         self.lost = self.closed = False
         self._link = link
         self._handle = handle
+        self._failure: Exception | None = None
         link.sinks.append(self._hear)
 
     def _hear(self, event: Event) -> bool:
@@ -50,21 +55,37 @@ class Held:
         return (yield from perform(self._link, files.read_piece(self._handle, min(size, files.PIECE))))
 
     def write(self, data: memoryview) -> Turns[int]:
-        """Write a piece of it; the bytes written."""
+        """Write a piece of it; the bytes written.  After an error the same error, SocketLost if it was broken off."""
         self._check(reads=False)
+        if self._failure:
+            raise self._failure
         piece = bytes(data[: files.PIECE])
         if piece:
-            yield from perform(self._link, files.write_piece(self._handle, piece))
+            self._failure = SocketLost(f"a write to {self.name} was broken off: nobody knows how much of it was done")
+            try:
+                yield from perform(self._link, files.write_piece(self._handle, piece))
+                yield Turn(deadline=self._link.now)  # for an interrupt that came meanwhile: nobody would hear the count
+            except Exception as error:
+                self._failure = error
+                raise
+            self._failure = None
         return len(piece)
 
     def close(self) -> Turns[None]:
-        """Give the handle back.  As often as you like."""
+        """Give the handle back, before the next flow if that fails.  As often as you like."""
         if self.closed or self.lost:
             self.closed = True
             return
         self.closed = True
         self._detach()
-        yield from perform(self._link, files.close_file(self._handle))
+        releasing = partial(files.release, self._handle)
+        try:
+            yield from perform(self._link, releasing())
+        except (GeneratorExit, TransportLost):
+            raise
+        except BaseException:
+            self._link.undone.append(releasing)
+            raise
 
 
 def opened(link: Link, name: str, mode: str) -> Turns[Held]:

@@ -6,12 +6,13 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from fcm360w.attached import attach
 from fcm360w.channel import ACCESS, Channel, Mode
+from fcm360w.chapters import Chapter
 from fcm360w.errors import CommandTimeout, FCM360WError, TransportLost, UsageError
 from fcm360w.events import Event
 from fcm360w.faces import System, Tcp, Udp, Wifi
@@ -143,6 +144,13 @@ class Module:
     `waiting` is how it waits for the port, and by which clock; the default is that of the operating system.
     """
 
+    ble: Chapter[Ble] = Chapter("ble", "Ble", "Bluetooth Low Energy (manual 2.2).")
+    tls: Chapter[Tls] = Chapter("tls", "Tls", "TLS (manual 2.4).")
+    mqtt: Chapter[Mqtt] = Chapter("mqtt", "Mqtt", "MQTT (manual 2.5).")
+    http: Chapter[Http] = Chapter("http", "Http", "HTTP (manual 2.6).")
+    net: Chapter[Net] = Chapter("net", "Net", "Ping and names (manual 2.7, 2.8).")
+    files: Chapter[Files] = Chapter("files", "Files", "Files in the module (manual 2.9).")
+
     def __init__(self, port: Port, escape: EscapePolicy | None = None, waiting: Waiting | None = None) -> None:
         self._port = port
         self._waiters = waiting or Waiters(port.fileno(), threading.Lock())
@@ -155,42 +163,14 @@ class Module:
         self.wifi, self.system = Wifi(self), System(self)
         self.tcp, self.udp = Tcp(self, self._link), Udp(self, self._link)
 
-    @cached_property
-    def files(self) -> Files:
-        """Files in the module (manual 2.9)."""
-        from fcm360w.files import Files
-
-        return Files(self, self._link)
-
-    @cached_property
-    def net(self) -> Net:
-        """Ping and names (manual 2.7, 2.8)."""
-        from fcm360w.net import Net
-
-        return Net(self)
-
     @property
     def url(self) -> str:
         return self._port.url
-
-    @cached_property
-    def mqtt(self) -> Mqtt:
-        """MQTT (manual 2.5)."""
-        from fcm360w.mqtt import Mqtt
-
-        return Mqtt(self, self._link)
 
     @property
     def baud(self) -> int | None:
         """Bit rate of the wire, as the port or else the module says; None if there is no wire, or neither knows."""
         return self._link.baud or None
-
-    @cached_property
-    def ble(self) -> Ble:
-        """Bluetooth Low Energy (manual 2.2)."""
-        from fcm360w.ble import Ble
-
-        return Ble(self, self._link)
 
     def run(self, flow: Flow[R]) -> R:
         """Run a command, or a flow of them, to its result.
@@ -234,20 +214,6 @@ class Module:
     def events(self) -> list[Event]:
         """Take all unsolicited lines and incidents that have come and nobody has taken."""
         return self.drive(events(self._link))
-
-    @cached_property
-    def tls(self) -> Tls:
-        """TLS (manual 2.4)."""
-        from fcm360w.tls import Tls
-
-        return Tls(self, self._link)
-
-    @cached_property
-    def http(self) -> Http:
-        """HTTP (manual 2.6)."""
-        from fcm360w.http import Http
-
-        return Http(self, self._link)
 
     def stream(self, host: str, port: int, mode: Mode = "transparent", tls: Context | None = None) -> Stream:
         """Open a TCP connection as a byte stream, under TLS if it is given a context (see Tls.context).

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fcm360w.flows import net
 from fcm360w.flows.net import HostAddresses, PingResult
+from fcm360w.link import Link
 
 if TYPE_CHECKING:
     from fcm360w.module import Module
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 class Net:
     """Ping and names (manual 2.7, 2.8)."""
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, link: Link) -> None:
         self._module = module
+        self._link = link
 
     def ping(self, host: str, count: int = 4, timeout: int = 4) -> PingResult:
         """Send 1 to 10 echo requests to a name or address, each of which has `timeout` seconds, 1 to 255.

@@ -18,9 +18,11 @@ class Setting(Reply):
 
     The first `index` parameters are no values, but say whose option it is: which context's, which client's.  `test` is
     what the answer to the test command says of it, where that does not follow from the bounds; "" if it is silent.
+    `anonymous`: the answer to the question for it does not repeat whose it is.
     """
 
     index: ClassVar[int] = 0
+    anonymous: ClassVar[bool] = False
     test: ClassVar[str | None] = None
 
     def __init_subclass__(cls, index: int = 0, test: str | None = None, **more: Any) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -25,7 +26,14 @@ MOST = 48  # characters of a left column; a longer cell pushes its row's right c
 @click.argument("line", required=False, metavar="LINE|NAME|CODE")
 @click.option("--all", "everything", is_flag=True, help="List the whole table.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-def explain(line: str | None, everything: bool, as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="With --all: print a page, section by section.")
+@click.option(
+    "--tests",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="With --markdown: name the transcripts and tests of this folder that show each section.",
+)
+def explain(line: str | None, everything: bool, as_json: bool, markdown: bool, tests: Path | None) -> None:
     """Say what a line, a command or a result code means.
 
     LINE is a line of the host's or the module's, with its parameters: each is told by its meaning and bounds, and what
@@ -34,7 +42,12 @@ def explain(line: str | None, everything: bool, as_json: bool) -> None:
     """
     if everything == (line is not None):
         raise click.UsageError("give a line, a command or a code, or --all")
-    lines, good = _all(as_json) if line is None else _one(line, as_json)
+    if (markdown and (as_json or not everything)) or (tests and not markdown):
+        raise click.UsageError("--markdown goes with --all alone, and --tests with --markdown")
+    if line is None:
+        lines, good = (_markdown(tests) if markdown else _all(as_json)), True
+    else:
+        lines, good = _one(line, as_json)
     click.echo("\n".join(lines))
     if not good:
         raise Exit(1)
@@ -59,10 +72,16 @@ def _one(text: str, as_json: bool) -> tuple[Iterable[str], bool]:
     return _readings(readings), good
 
 
-def _all(as_json: bool) -> tuple[Iterable[str], bool]:
+def _all(as_json: bool) -> Iterable[str]:
     from fcm360w import reference
 
-    return ([json.dumps(reference.data())] if as_json else _listing()), True
+    return [json.dumps(reference.data())] if as_json else _listing()
+
+
+def _markdown(tests: Path | None) -> Iterable[str]:
+    from fcm360w.cli.page import page
+
+    return page(tests)
 
 
 # ---- text -----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from fcm360w.commands.system import Switch
 from fcm360w.commands.tcp import Format
@@ -77,6 +77,8 @@ def first_gap(row: Row, names: Sequence[str], step: int = 1) -> str | None:
 
 class OfClient(Row):
     """An option of a client.  The answer to the question for it does not repeat whose it is."""
+
+    anonymous: ClassVar[bool] = True
 
     @classmethod
     def told(cls, text: str, whose: tuple[Any, ...]) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TypeVar
 
@@ -45,33 +45,36 @@ def bare(name: str) -> str:
 
 
 def open_file(name: str, mode: FileMode) -> Steps[int]:
-    """Open a file; its handle.  If no answer comes, those of its name and mode are closed before anything else."""
+    """Open a file; its handle.  If no answer comes, what was opened nevertheless is closed before anything else."""
     command = OpenFile(bare(name), mode)
     command.line()
+    before = {opened.filehandle for opened in (yield from ListOpened())}
     try:
         return (yield from Unbroken(command)).filehandle
     except CommandTimeout:
-        yield Later(partial(_abandoned, command))
+        yield Later(partial(_abandoned, command, before))
         raise
 
 
-def _abandoned(command: OpenFile) -> Steps[None]:
-    """Close what was opened for whoever did not wait."""
+def _abandoned(command: OpenFile, before: Collection[int]) -> Steps[None]:
+    """Close what was opened for whoever did not wait; those who had the file open before go on."""
     for opened in (yield from ListOpened()):
-        if (bare(opened.filename), opened.mode) == (command.filename, command.mode):
-            yield from _closed(opened.filehandle)
+        mine = (bare(opened.filename), opened.mode) == (command.filename, command.mode)
+        if mine and opened.filehandle not in before:
+            yield from release(opened.filehandle)
 
 
 def close_file(handle: int) -> Steps[None]:
     """Close a handle; one that the module has closed already is no error."""
     try:
-        yield from _closed(handle)
+        yield from release(handle)
     except CommandTimeout:
-        yield Later(partial(_closed, handle))
+        yield Later(partial(release, handle))
         raise
 
 
-def _closed(handle: int) -> Steps[None]:
+def release(handle: int) -> Steps[None]:
+    """As close_file, for whoever remembers it when no answer comes."""
     with contextlib.suppress(CommandError):
         yield from Unbroken(CloseFile(handle), urgent=True)
 
@@ -103,7 +106,7 @@ def _guarded(handle: int, steps: Steps[R]) -> Steps[R]:
     except (GeneratorExit, TransportLost):
         raise
     except CommandTimeout:
-        yield Later(partial(_closed, handle))
+        yield Later(partial(release, handle))
         raise
     except BaseException:
         with contextlib.suppress(FCM360WError):

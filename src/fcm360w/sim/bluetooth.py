@@ -43,24 +43,24 @@ MAX_HEARD = 4096
 class Ears:
     """Hears of one peripheral, in whatever thread that is, until it is another's turn."""
 
-    def __init__(self, hear: Callable[[Ears, Callable[[], None]], None], stack: Bluetooth) -> None:
+    def __init__(self, hear: Callable[[Ears, Callable[[], None], bool], None], stack: Bluetooth) -> None:
         self._hear = hear
         self._stack = stack
 
     def connected(self) -> None:
-        self._hear(self, self._stack.on_connected)
+        self._hear(self, self._stack.on_connected, False)
 
     def agreed(self, mtu: int) -> None:
-        self._hear(self, lambda: self._stack.on_agreed(mtu))
+        self._hear(self, lambda: self._stack.on_agreed(mtu), False)
 
     def subscribed(self, index: int, wanted: bool) -> None:
-        self._hear(self, lambda: self._stack.on_subscribed(index, wanted))
+        self._hear(self, lambda: self._stack.on_subscribed(index, wanted), False)
 
     def written(self, index: int, data: bytes) -> None:
-        self._hear(self, lambda: self._stack.on_written(index, data))
+        self._hear(self, lambda: self._stack.on_written(index, data), True)
 
     def disconnected(self) -> None:
-        self._hear(self, self._stack.on_disconnected)
+        self._hear(self, self._stack.on_disconnected, False)
 
 
 class Bluetooth:
@@ -82,6 +82,7 @@ class Bluetooth:
         self._now = 0.0
         self._address = ""
         self._peripheral: list[Peripheral] = []
+        self._leaving: list[Peripheral] = []  # for the loop of the air alone
         self._forget()
 
     def _forget(self) -> None:
@@ -226,9 +227,12 @@ class Bluetooth:
 
     # ---- what happens on the air
 
-    def _hear(self, ears: Ears, act: Callable[[], None]) -> None:
-        """In the thread of the air.  A central that writes faster than the module reads loses what it writes."""
-        if len(self._heard) >= MAX_HEARD:
+    def _hear(self, ears: Ears, act: Callable[[], None], spare: bool) -> None:
+        """In the thread of the air.  A central that writes faster than the module reads loses what it writes.
+
+        How the link is must be heard, and changes slowly.
+        """
+        if spare and len(self._heard) >= MAX_HEARD:
             self.dropped += 1
             return
         self._heard.append((ears, act))
@@ -284,16 +288,30 @@ class Bluetooth:
         self.name = NAME
 
     def close(self) -> None:
-        """The module is gone for good."""
+        """The module is gone for good; its address is free once nothing of it is on the air."""
         self._end()
-        if self._address and self._air:
-            self._air.release(self._address)
+        if self._address:
+            self.air.post(self._release)
+
+    def _release(self) -> None:
+        """In the loop of the air, as often as something has left it."""
+        self._leaving = [each for each in self._leaving if not each.gone.done()]
+        if self._leaving:
+            self._leaving[0].gone.add_done_callback(lambda _: self._release())
+        else:
+            self.air.release(self._address)
+
+    def _leave(self, made: list[Peripheral]) -> None:
+        """In the loop of the air."""
+        self._leaving = [each for each in (*self._leaving, *made) if not each.gone.done()]
+        for each in made:
+            each.close()
 
     def _end(self) -> None:
         """Leave the air.  The host hears of a link that ends so."""
         linked, made = self.linked, self._peripheral
         if self._ears:
-            self.air.post(lambda: made[0].close())
+            self.air.post(lambda: self._leave(made))
         self._peripheral = []
         self._forget()
         if linked:

@@ -5,6 +5,7 @@ TLS 1.0 to 1.2 and the table's suites, as far as OpenSSL has them; no TLS 1.3, o
 
 from __future__ import annotations
 
+import re
 import ssl
 import tempfile
 import warnings
@@ -189,9 +190,17 @@ def _limit(context: ssl.SSLContext, version: SslVersion) -> None:
     if version in (SslVersion.ALL, SslVersion.TLS_1_2):
         context.maximum_version = ssl.TLSVersion.TLSv1_2
     if version is not SslVersion.ALL:
-        with warnings.catch_warnings():  # the library deprecates what the module may have to speak
-            warnings.simplefilter("ignore", DeprecationWarning)
-            context.maximum_version = context.minimum_version = VERSIONS[version]
+        _permit_old()
+        context.maximum_version = context.minimum_version = VERSIONS[version]
+
+
+def _permit_old() -> None:
+    """The library deprecates what the module may have to speak.
+
+    Filters of warnings are the whole process's, and to put them back is a race between threads: so this one, which
+    concerns nothing but this file, stays.
+    """
+    warnings.filterwarnings("ignore", r"ssl\.TLSVersion\.", DeprecationWarning, re.escape(__name__))
 
 
 def _choose(context: ssl.SSLContext, suite: CipherSuite) -> None:

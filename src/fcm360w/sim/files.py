@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fcm360w.commands.codes import SocketCode
-from fcm360w.commands.files import FileInfo, FileMode, OpenedFile
+from fcm360w.commands.files import FileInfo, FileMode, OpenedFile, OpenFile
 from fcm360w.sim.steps import Refused
 from fcm360w.sim.volume import Volume
 
@@ -67,9 +67,10 @@ class Files:
     # ---- files ----
 
     def listed(self) -> tuple[FileInfo, ...]:
-        """By name."""
+        """By name; those that no command can name were not put there by one."""
         with stored():
-            return tuple(FileInfo(name, self._volume.size(name) or 0) for name in self._volume.names())
+            names = (name for name in self._volume.names() if OpenFile.fields()[0].fault(name) is None)
+            return tuple(FileInfo(name, self._volume.size(name) or 0) for name in names)
 
     def delete(self, name: str) -> None:
         """Refused if there is none, or it is open."""

@@ -14,9 +14,11 @@ from typing import Any, Protocol, TypeVar
 from fcm360w.commands.codes import HttpCode, SocketCode
 from fcm360w.commands.http import AutoOutput, ClosedNotice, FormField, SessionClosed, SslContext, Url
 from fcm360w.settings import Setting
-from fcm360w.sim.http_exchange import Exchange, Place, Request, place_of
+from fcm360w.sim.guard import Part
+from fcm360w.sim.http_exchange import Exchange, Request
 from fcm360w.sim.network import Attempt, Connection, is_address
 from fcm360w.sim.steps import Ending, Raw, Refused, Speech, Steps, Wait
+from fcm360w.sim.urls import Place, place_of
 from fcm360w.wire import Reply
 
 __all__ = ["Http", "Report", "poured"]
@@ -48,12 +50,12 @@ class Owner(Protocol):
         """The value of an option."""
         ...
 
-    def notify(self, line: Reply | Speech, owed: bool = False) -> bool:
+    def notify(self, line: Reply | Speech) -> bool:
         """Queue a line that nobody asked for."""
         ...
 
     def dial(
-        self, host: str, port: int, context: int | None, done: Callable[[Connection | SocketCode], None]
+        self, whose: Part, host: str, port: int, context: int | None, done: Callable[[Connection | SocketCode], None]
     ) -> Attempt:
         """Connect."""
         ...
@@ -134,7 +136,7 @@ class Http:
     def _dial(self, place: Place) -> None:
         context = self._owner.setting(SslContext).ssl_ctx_id if place.secure else None
         try:
-            self._attempt = self._owner.dial(place.host, place.port, context, self._connected)
+            self._attempt = self._owner.dial(self, place.host, place.port, context, self._connected)
         except Refused as refusal:
             self._connected(refusal.code)
 
@@ -185,16 +187,16 @@ class Http:
         assert report is not None
         self._stage, self._until, self._report = Stage.ANSWERED, None, None
         if not exchange.status:
-            self._owner.notify(report(exchange.fault), owed=True)
+            self._owner.notify(report(exchange.fault))
             self._end_session()
             self.drop()
             return
         line = report(HttpCode.SUCCESS, exchange.status, exchange.length)
         if self._owner.setting(AutoOutput).auto_outrsp:
             self._stage = Stage.READING
-            self._owner.notify(Speech(lambda: self._output(exchange, report, line)), owed=True)
+            self._owner.notify(Speech(lambda: self._output(exchange, report, line)))
         else:
-            self._owner.notify(line, owed=True)
+            self._owner.notify(line)
 
     def _output(self, exchange: Exchange, report: Report, line: Reply) -> Steps:
         """The whole response, and its late line (H16)."""
@@ -211,7 +213,7 @@ class Http:
         if exchange and exchange.link:
             exchange.close()
             if self._owner.setting(ClosedNotice).closedind:
-                self._owner.notify(SessionClosed(), owed=True)
+                self._owner.notify(SessionClosed())
 
     # ---- sim.service.Service
 

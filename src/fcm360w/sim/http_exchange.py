@@ -4,53 +4,24 @@ from __future__ import annotations
 
 import base64
 import logging
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from fcm360w.commands.codes import HttpCode
 from fcm360w.sim.network import Connection
 from fcm360w.sim.steps import Refused
+from fcm360w.sim.urls import Place
 
 if TYPE_CHECKING:
     import h11
 
-__all__ = ["BODY_BUFFER", "Exchange", "Place", "Request", "place_of"]
+__all__ = ["BODY_BUFFER", "Exchange", "Request"]
 
 log = logging.getLogger("fcm360w.sim")
 
-URL = re.compile(r"(https?)://([A-Za-z0-9._-]{1,255})(?::([0-9]{1,5}))?([/?][!-~]*)?", re.IGNORECASE)
 BODY_BUFFER = 32 * 1024
 MAX_HEAD = 16 * 1024
 READ = 16 * 1024
-PORTS = {"http": 80, "https": 443}
-
-
-class Place(NamedTuple):
-    """Where a URL leads; `host` as it stands there."""
-
-    secure: bool
-    host: str
-    port: int
-    target: str
-
-    @property
-    def authority(self) -> str:
-        usual = self.port == PORTS["https" if self.secure else "http"]
-        return self.host if usual else f"{self.host}:{self.port}"
-
-
-def place_of(url: str) -> Place | None:
-    """Read a URL; None if it is none, or of another kind."""
-    match = URL.fullmatch(url.partition("#")[0])
-    if match is None:
-        return None
-    scheme, host, port, target = match.groups()
-    number = int(port) if port else PORTS[scheme.lower()]
-    if number not in range(1, 65536):
-        return None
-    target = target or "/"
-    return Place(scheme.lower() == "https", host, number, target if target[0] == "/" else f"/{target}")
 
 
 class Request(NamedTuple):
@@ -129,19 +100,7 @@ class Exchange:
     def begin(self, link: Connection) -> None:
         """The connection is there: send the header."""
         self.link = link
-        from h11 import LocalProtocolError, Request
-
-        try:
-            fields = [(name.encode(), value.encode()) for name, value in self.request.fields()]
-            target = self.request.place.target
-            event = Request(method=self.request.method.encode(), target=target.encode(), headers=fields)
-            self._send(event)
-        except (LocalProtocolError, UnicodeEncodeError) as error:
-            log.info("the request cannot be said: %s", error)
-            self.fail(HttpCode.ENCODE_FAILED)
-            return
-        if not self._left:
-            self._end_request()
+        self._say(self._head_of_request, *([] if self._left else [self._end_of_request]))
 
     def room(self) -> int:
         """Bytes of the request's body that write() may be given now; what nobody takes any more has room always."""
@@ -152,21 +111,33 @@ class Exchange:
         from h11 import Data
 
         self._left -= len(data)
-        if self.link is None or self.finished:
-            return
-        self._send(Data(data=data))
-        if not self._left:
-            self._end_request()
+        if self.link and not self.finished:
+            self._say(lambda: Data(data=data), *([] if self._left else [self._end_of_request]))
 
-    def _end_request(self) -> None:
+    def _head_of_request(self) -> h11.Event:
+        from h11 import Request
+
+        fields = [(name.encode(), value.encode()) for name, value in self.request.fields()]
+        target = self.request.place.target
+        return Request(method=self.request.method.encode(), target=target.encode(), headers=fields)
+
+    def _end_of_request(self) -> h11.Event:
         from h11 import EndOfMessage
 
-        self._send(EndOfMessage())
+        return EndOfMessage()
 
-    def _send(self, event: h11.Event) -> None:
-        data = self._machine.send(event)
-        if data and self.link:
-            self.link.send(data)
+    def _say(self, *events: Callable[[], h11.Event]) -> None:
+        """Send what they make; the host's own header lines may promise a body of another length."""
+        from h11 import LocalProtocolError
+
+        try:
+            data = b"".join(self._machine.send(make()) or b"" for make in events)
+        except (LocalProtocolError, UnicodeEncodeError) as error:
+            log.info("the request cannot be said: %s", error)
+            self.fail(HttpCode.ENCODE_FAILED)
+        else:
+            if data and self.link:
+                self.link.send(data)
 
     # ---- from the server
 

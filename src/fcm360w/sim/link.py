@@ -280,7 +280,7 @@ class SimLink:
         if isinstance(reply, Raw):
             self._put(reply.data)
             return
-        self._say(self._encoder.information(reply, first=not self._told, hexed=self.module.hexes(reply)))
+        self._say(self._encoder.information(reply, first=not self._told, hexed=self.module.hexes(reply)), reply)
         self._told = True
 
     def _suspend(self, step: Prompt | Wait) -> None:
@@ -391,7 +391,7 @@ class SimLink:
         if isinstance(line, (Opened, tls.Opened)):
             self.module.last_error = SocketCode(line.err)
         if not isinstance(line, (Received, tls.Received)):
-            self._say(self._encoder.unsolicited(line, hexed=self.module.hexes(line)))
+            self._say(self._encoder.unsolicited(line, hexed=self.module.hexes(line)), line)
         return True
 
     def _deliver(self, line: Received | tls.Received) -> bool:
@@ -411,10 +411,12 @@ class SimLink:
         self._resume_job(None)
         return True
 
-    def _say(self, line: bytes) -> None:
+    def _say(self, line: bytes, reply: Reply | None = None) -> None:
         """Put a line, and the payload that belongs to it."""
         if wire.isEnabledFor(logging.DEBUG):
-            wire.debug("twin > %s", decode(line.strip(b"\r\n").partition(b"\r\n")[0]))
+            secret = reply is not None and any(field.secret for field in reply.fields())
+            shown = decode(line.strip(b"\r\n").partition(b"\r\n")[0])
+            wire.debug("twin > %s", f"{shown.partition(':')[0]}: ***" if secret else shown)
         self._put(line)
 
     def _put(self, data: bytes, passage: Passage | None = None) -> None:

@@ -10,16 +10,18 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from fcm360w.commands import mqtt, mqttcfg, tls
+from fcm360w.commands import mqtt, mqttcfg
+from fcm360w.commands.ble import LinkEvent, MtuChanged, PeerRole, Written
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import UpgradeChange, UpgradeEvent
-from fcm360w.commands.tcp import Closed, DataFormat, Format, Opened, Received
+from fcm360w.commands.tcp import DataFormat, Format, Incoming, IncomingFull
 from fcm360w.commands.wifi import ApChange, ApEvent, StationChange, StationEvent
 from fcm360w.settings import Setting
 from fcm360w.sim.bluetooth import Bluetooth
 from fcm360w.sim.dialect import MANUAL, Dialect
 from fcm360w.sim.dialler import Dialler
 from fcm360w.sim.files import Files
+from fcm360w.sim.guard import GuardedNetwork, Part, guard, guarded
 from fcm360w.sim.hotspots import DEFAULT_AP, AccessPoint
 from fcm360w.sim.http import Http
 from fcm360w.sim.mqtt import Mqtt
@@ -44,7 +46,11 @@ S = TypeVar("S", bound=Setting)
 FACTORY_BAUD = 115200
 MAX_WAITING = 256
 WOBBLE = 3
-OWED = (Closed, Opened, Received, tls.Closed, tls.Opened, tls.Received)
+
+# When too much waits the latest of these are lost, which are data of others, or turned away; of those that tell how
+# things are, the oldest: both may come without end while the host does not listen.  All others are few.
+SPARE = (Written, Incoming, IncomingFull)
+STATES = (StationEvent, ApEvent, LinkEvent, PeerRole, MtuChanged)
 
 
 class Module:
@@ -72,16 +78,21 @@ class Module:
         self.saved = self._store.load()
         wobble = self._wobble if seed is not None else lambda: 0
         self.radio = Radio(aps, self._radio_changed, dialect.join_delay, wobble)
-        self.network = network
-        self.sockets = Sockets(network, self)
+        self._network = network
+        self.sockets = Sockets(GuardedNetwork(network, lambda: self.sockets), self)
         self.upgrade = Upgrade(self.dial, self._upgrade_changed, dialect.upgrade_delay)
         self.files = Files(volume or MemoryVolume(), dialect.flash)
-        self.names = Names(network, self.chance, lambda: self.radio.chosen_servers)
-        self.pings = Pings(network, self.names, self.notify)
+        self.names = Names(GuardedNetwork(network, lambda: self.names), self.chance, lambda: self.radio.chosen_servers)
+        self.pings = Pings(GuardedNetwork(network, lambda: self.pings), self.names, self.notify, lambda: self.online)
         self.bluetooth = Bluetooth(self.notify, dialect.blerecv_uuid)
         self.mqtt = Mqtt(self)
         self.http = Http(self)
-        self.dialler = Dialler(network, self.setting, self.files.whole, default_names=dialect.default_names)
+        self.dialler = Dialler(
+            GuardedNetwork(network, lambda: self.dialler),
+            self.setting,
+            self.files.whole,
+            default_names=dialect.default_names,
+        )
         self.services: tuple[Service, ...] = (
             self.upgrade,
             self.files,
@@ -165,26 +176,39 @@ class Module:
         return self.radio.up or self.radio.ap_up
 
     def dial(
-        self, host: str, port: int, context: int | None, done: Callable[[Connection | SocketCode], None]
+        self, whose: Part, host: str, port: int, context: int | None, done: Callable[[Connection | SocketCode], None]
     ) -> Attempt:
-        """Connect to a server; with `context` under TLS, as AT+QSSLCFG says of that context.  As Network.connect."""
+        """Connect to a server; with `context` under TLS, as AT+QSSLCFG says of that context.  As Network.connect.
+
+        `whose` attempt it is: that begins anew if `done` fails.
+        """
+        done = guard(lambda: whose, done)
         if context is not None:
             return self.dialler.dial(host, port, context, done)
-        return self.network.connect(host, port, 0, done)
+        return self._network.connect(host, port, 0, done)
 
     # ---- lines that nobody asked for ----
 
-    def notify(self, line: Reply | Speech, owed: bool = False) -> bool:
-        """Queue an unsolicited or late line.  False: beyond a bound the newest is dropped and counted.
+    def notify(self, line: Reply | Speech) -> bool:
+        """Queue an unsolicited or late line.  False: too much waits, and it is dropped and counted.
 
-        What is `owed`, as to a socket in use, never is; there are few of these.
+        What answers a command never is.
         """
-        if len(self.waiting) >= MAX_WAITING and not (owed or isinstance(line, OWED)):
-            self.waiting_dropped += 1
-            return False
+        if len(self.waiting) >= MAX_WAITING:
+            if _is_spare(line):
+                self.waiting_dropped += 1
+                return False
+            self._supersede(line)
         self.waiting.append(line)
         self.waiting_high_water = max(self.waiting_high_water, len(self.waiting))
         return True
+
+    def _supersede(self, line: Reply | Speech) -> None:
+        """Drop the oldest line that told of such a change."""
+        older = next((each for each in self.waiting if type(each) is type(line)), None)
+        if older is not None and isinstance(line, STATES):
+            self.waiting.remove(older)
+            self.waiting_dropped += 1
 
     def _radio_changed(self, line: Reply) -> None:
         self.notify(line)
@@ -195,7 +219,7 @@ class Module:
         else:
             return
         for service in self.services:
-            service.lose()
+            guarded(service, service.lose)
 
     def _upgrade_changed(self, change: UpgradeChange) -> None:
         self.notify(UpgradeEvent(change))
@@ -210,7 +234,7 @@ class Module:
                 self.save(version=self.upgrade.version)
         self.sockets.reset()
         for service in self.services:
-            service.reset()
+            guarded(service, service.reset)
         self.radio.reset()
         self.waiting.clear()
         self._settings.clear()
@@ -256,7 +280,12 @@ class Module:
 
     def tick(self, now: float) -> None:
         self.now = now
-        self.radio.tick(now)
-        self.sockets.tick(now)
+        guarded(self.radio, self.radio.tick, now)
+        guarded(self.sockets, self.sockets.tick, now)
         for service in self.services:
-            service.tick(now)
+            guarded(service, service.tick, now)
+
+
+def _is_spare(line: Reply | Speech) -> bool:
+    """Whether there is no need to say it."""
+    return isinstance(line, SPARE) or (isinstance(line, mqtt.Received) and line.topic is not None)

@@ -105,7 +105,9 @@ class Client:
             ssl = module.setting(Ssl, self.number)
             self.host, self.port = host, port
             self._until = module.now + OPEN_PATIENCE
-            self._attempt = module.dial(host, port, ssl.ssl_ctx_idx if ssl.ssl_enable else None, self._dialled)
+            self._attempt = module.dial(
+                module.mqtt, host, port, ssl.ssl_ctx_idx if ssl.ssl_enable else None, self._dialled
+            )
 
     def _dialled(self, result: Connection | SocketCode) -> None:
         self._attempt = None
@@ -257,12 +259,13 @@ class Client:
     def subscribe(self, command: Subscribe) -> None:
         """Subscribe; +QMTSUB tells what the server grants.  Refused without a session, and for an id in use."""
         link = self._admit(command.msg_id, message=False)
-        packet = codec.subscribe(command.msg_id, command.pairs())
+        pairs = command.pairs()
+        packet = codec.subscribe(command.msg_id, pairs)
 
         def tell(outcome: PacketCode, values: tuple[int, ...]) -> None:
             self._module.notify(Subscribed(self.number, command.msg_id, outcome, *values))
 
-        link.start(Exchange(Kind.SUBACK, command.msg_id, packet, packet, tell), self._module.now)
+        link.start(Exchange(Kind.SUBACK, command.msg_id, packet, packet, tell, len(pairs)), self._module.now)
 
     def unsubscribe(self, command: Unsubscribe) -> None:
         """End subscriptions; +QMTUNS tells the outcome.  Refused as `subscribe`."""

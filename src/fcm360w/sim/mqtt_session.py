@@ -39,7 +39,8 @@ class Exchange:
     """A packet of the host's, until it is settled.
 
     `awaits` is the kind of its answer, None for a message that gets none.  `again` is the packet when it is repeated.
-    `tell` hears of each outcome, with what the server granted, or how often the packet was sent again.
+    `tell` hears of each outcome, with what the server granted, or how often the packet was sent again.  `topics` is how
+    many of them the answer has to settle.
     """
 
     awaits: Kind | None
@@ -47,6 +48,7 @@ class Exchange:
     packet: bytes
     again: bytes
     tell: Callable[[PacketCode, tuple[int, ...]], None]
+    topics: int = 0
     due: float = 0.0
     repeated: int = 0
     sent: bool = False
@@ -293,7 +295,10 @@ class Session:
 
     def _take_end(self, answer: Answer) -> None:
         exchange = self._waiting_for(answer)
-        if exchange:
+        if exchange and len(answer.codes) != exchange.topics:
+            log.warning("mqtt: %d codes for %d topics", len(answer.codes), exchange.topics)
+            self.drop(MqttLossCode.CLIENT_CLOSED)
+        elif exchange:
             self._settle(exchange, PacketCode.ANSWERED, answer.codes)
 
     def _take_pong(self, answer: Answer) -> None:

@@ -47,7 +47,10 @@ class Listener(Protocol):
 
 
 class Peripheral:
-    """To be made in the loop of the air; calls come from any thread, and return at once."""
+    """To be made in the loop of the air; calls come from any thread, and return at once.
+
+    `gone` is done when it has left the air.
+    """
 
     def __init__(self, air: Air, address: str, name: str, listener: Listener) -> None:
         self._air = air
@@ -57,6 +60,7 @@ class Peripheral:
         self._characteristics: list[gatt.Characteristic[bytes]] = []
         self._connection: Connection | None = None
         self._todo: asyncio.Queue[Callable[[], Awaitable[None]] | None] = asyncio.Queue()
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._controller = make_controller(air.link, address)
         self._device = self._make_device(name)
         self._worker = asyncio.get_running_loop().create_task(self._work())
@@ -86,12 +90,15 @@ class Peripheral:
         )
 
     async def _work(self) -> None:
-        await self._device.power_on()
-        while act := await self._todo.get():
+        act: Callable[[], Awaitable[None]] | None = self._device.power_on
+        while act:
             try:
                 await act()
             except Exception:
                 log.exception("Bluetooth failed")
+            act = await self._todo.get()
+        self._air.link.remove_controller(self._controller)
+        self.gone.set_result(None)
 
     def _do(self, act: Callable[[], Awaitable[None]]) -> None:
         self._air.post(lambda: self._todo.put_nowait(act))
@@ -150,13 +157,11 @@ class Peripheral:
         """Leave the air."""
 
         async def act() -> None:
+            self._todo.put_nowait(None)
             if self._connection:
                 await self._connection.disconnect()
             await self._device.stop_advertising()
             await self._device.power_off()
-            self._air.link.remove_controller(self._controller)
-            self._air.release(self._address)
-            self._todo.put_nowait(None)
 
         self._do(act)
 

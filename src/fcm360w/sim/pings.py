@@ -40,12 +40,15 @@ class Run:
 
 
 class Pings:
-    """At most one run at a time."""
+    """At most one run at a time.  `online` says whether there is a network."""
 
-    def __init__(self, network: Network, names: Names, tell: Callable[[Reply], object]) -> None:
+    def __init__(
+        self, network: Network, names: Names, tell: Callable[[Reply], object], online: Callable[[], bool]
+    ) -> None:
         self._network = network
         self._names = names
         self._tell = tell
+        self._online = online
         self._run: Run | None = None
         self._lookup: Lookup | None = None
         self._attempt: Attempt | None = None
@@ -87,7 +90,10 @@ class Pings:
     def _request(self, run: Run, now: float) -> None:
         run.sent += 1
         self._at, self._began, self._until = None, now, now + run.command.seconds
-        self._attempt = self._network.ping(run.address, SIZE, self._take)
+        if self._online():
+            self._attempt = self._network.ping(run.address, SIZE, self._take)
+        else:
+            self._echo = SocketCode.CONNECT_FAILED
 
     def _take(self, result: Echo | SocketCode) -> None:
         self._echo = result
@@ -114,7 +120,7 @@ class Pings:
         self._attempt = self._echo = self._until = None
 
     def lose(self) -> None:
-        """Whatever is under way will not be answered."""
+        """Whatever is under way will not be answered, and what is still to be sent will not be sent."""
         if self._run and self._until is not None and self._echo is None:
             self._echo = SocketCode.CONNECT_FAILED
 

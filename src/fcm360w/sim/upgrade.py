@@ -18,14 +18,15 @@ from collections.abc import Callable
 
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.system import UpgradeChange
+from fcm360w.sim.guard import Part
 from fcm360w.sim.network import Attempt, Connection
 from fcm360w.sim.steps import Refused
+from fcm360w.sim.urls import place_of
 
 __all__ = ["Image", "Upgrade", "image"]
 
 log = logging.getLogger("fcm360w.sim")
 
-URL = re.compile(r"(https?)://([A-Za-z0-9.-]{1,150})(?::([0-9]{1,5}))?(/[!-~]*)?", re.IGNORECASE)
 STATUS = re.compile(rb"HTTP/1\.[01] 200\b")
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,10})[ \t]*\r\n", re.IGNORECASE)
 HEADER = re.compile(rb"FCM360W-FIRMWARE ([!-~]{1,64}) ([0-9]{1,10}) ([0-9A-Fa-f]{8})\n")
@@ -35,7 +36,7 @@ READ = 64 * 1024
 PATIENCE = 30.0
 
 
-Dial = Callable[[str, int, int | None, Callable[[Connection | SocketCode], None]], Attempt]
+Dial = Callable[[Part, str, int, int | None, Callable[[Connection | SocketCode], None]], Attempt]
 
 # Whose certificates AT+QSSLCFG names for an https URL; the manual does not say.
 CONTEXT = 0
@@ -109,22 +110,20 @@ class Upgrade:
 
     def start(self, url: str, online: bool, now: float) -> None:
         """Begin to fetch.  Refused if this is no URL, or another upgrade runs."""
-        match = URL.fullmatch(url)
-        if match is None or int(match[3] or 80) not in range(1, 65536):
+        place = place_of(url)
+        if place is None:
             raise Refused(SocketCode.INVALID_PARAMETERS)
         if self._stage is not Stage.IDLE:
             raise Refused(SocketCode.BUSY)
         self._tell(UpgradeChange.STARTED)
-        scheme, host, port, path = match.groups()
         if not online:
             self._fail("no network")
             return
         self._stage, self._until = Stage.FETCHING, now + PATIENCE
-        self._request = f"GET {path or '/'} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode()
-        secure = scheme.lower() == "https"
+        self._request = f"GET {place.target} HTTP/1.0\r\nHost: {place.authority}\r\n\r\n".encode()
         try:
-            where = int(port or (443 if secure else 80))
-            self._attempt = self._dial(host, where, CONTEXT if secure else None, self._connected)
+            context = CONTEXT if place.secure else None
+            self._attempt = self._dial(self, place.host, place.port, context, self._connected)
         except Refused as refusal:
             self._fail(f"no connection: {refusal.code.name}")
 

@@ -71,7 +71,7 @@ class FolderVolume:
     """Keeps each in a file of a folder, which is made when there is something to keep, and which nothing gets out of.
 
     What was written is there when the power goes.  A file here has the module's name for it, with ``%XX`` for each byte
-    that is no letter, digit, ``_`` or ``-``, and ``.ufs`` behind it.
+    that is no letter, digit, ``_`` or ``-``, and ``.ufs`` behind it.  Others in the folder are passed over.
     """
 
     def __init__(self, folder: str) -> None:
@@ -83,8 +83,8 @@ class FolderVolume:
 
     def names(self) -> list[str]:
         """What is named otherwise was not put here by a twin."""
-        found = sorted(self._name(path.name) for path in self._folder.glob(f"*{SUFFIX}"))
-        return [name for name in found if name and _is_own(self._path(name))]
+        found = {self._name(path.name): path for path in self._folder.glob(f"*{SUFFIX}")}
+        return sorted(name for name, path in found.items() if name and path == self._path(name) and _is_own(path))
 
     def _name(self, text: str) -> str:
         raw = ESCAPED.sub(lambda match: chr(int(match[1], 16)), text.removesuffix(SUFFIX))

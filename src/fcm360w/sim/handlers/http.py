@@ -32,9 +32,10 @@ from fcm360w.commands.http import (
 from fcm360w.sim.handlers import handles
 from fcm360w.sim.handlers.options import SETTING
 from fcm360w.sim.http import Report, poured
-from fcm360w.sim.http_exchange import Exchange, place_of
+from fcm360w.sim.http_exchange import Exchange
 from fcm360w.sim.module import Module
 from fcm360w.sim.steps import Answer, Printed, Prompt, Raw, Refused, Step, Steps, Wait
+from fcm360w.sim.urls import place_of
 
 CONNECTING = 125.0
 PIECE = 4096
@@ -170,7 +171,7 @@ def _read(module: Module, wait_time: int) -> Steps:
         yield Raw(exchange.head)
     code = yield from poured(exchange, wait_time)
     module.http.end()
-    module.notify(ReadOutcome(code), owed=True)
+    module.notify(ReadOutcome(code))
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fcm360w.commands import tcp
 from fcm360w.commands.codes import SocketCode
 from fcm360w.commands.tcp import MAX_SEND, Access
@@ -56,7 +58,8 @@ def _begin(module: Module, command: Open) -> Socket:
             module.notify(Opened(number, socket.failure))
 
     plain = tcp.Open(number, tcp.Service.TCP, command.server_address, command.server_port, 0, access)
-    return module.sockets.begin(SecureClient(number, access, command.ssl_ctx_id, module.dial), plain, done)
+    dial = partial(module.dial, module.sockets)
+    return module.sockets.begin(SecureClient(number, access, command.ssl_ctx_id, dial), plain, done)
 
 
 @handles(Close)
