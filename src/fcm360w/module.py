@@ -158,6 +158,7 @@ class Module:
         self._link = new_link(port, escape, self.clock())
         self._link.moved = self._waiters.notify
         self._scratch = memoryview(bytearray(READ_SIZE))
+        self._descriptors: Descriptors | None = None
         self._sockets: list[Closable] = []
         self.found = start.Found()
         self.wifi, self.system = Wifi(self), System(self)
@@ -242,12 +243,17 @@ class Module:
 
         return create_connection(self, address, timeout, source_address, tls)
 
-    @cached_property
+    @property
     def descriptors(self) -> Descriptors:
         """Descriptors for sockets that have none; see Socket.fileno."""
-        from fcm360w.readiness import Descriptors
+        kept = self._descriptors
+        if kept is None:
+            from fcm360w.readiness import Descriptors
 
-        return Descriptors(self, self._link, isinstance(self._waiters, Waiters))
+            made = Descriptors(self, self._link, isinstance(self._waiters, Waiters))
+            with self._lock:
+                kept = self._descriptors = self._descriptors or made
+        return kept
 
     def attach(self, command: Command[Any]) -> Stream:
         """Run a command that begins data mode, such as ATO; what follows is a byte stream.
