@@ -58,7 +58,7 @@ def writable(signal: Signal) -> bool:
 @pytest.fixture
 def descriptors(monkeypatch: pytest.MonkeyPatch) -> Iterator[Descriptors]:
     monkeypatch.setattr(threading.Thread, "start", lambda thread: None)
-    made = Descriptors(Idle(), Clock(), True)  # type: ignore[arg-type]
+    made = Descriptors(Idle(), Clock())  # type: ignore[arg-type]
     yield made
     for signal in made._signals:
         signal.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -87,7 +88,7 @@ def check(ca: bytes, cert: bytes, key: bytes, now: float) -> None:
     if not (ca or cert or key):
         return
     try:
-        import cryptography.x509  # noqa: F401
+        import_module("cryptography.x509")
     except ImportError as error:
         raise UsageError(HINT) from error
     for certificate in _certificates("ca", ca) if ca else ():

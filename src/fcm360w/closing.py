@@ -246,10 +246,10 @@ class Draining(Pending):
         self._limit = link.now + self.step.limit
 
     def tick(self, link: Link, now: float) -> None:
-        self.deadline = min(link.heard_at + self.step.silence, self._limit)
+        self.deadline = end = min(link.heard_at + self.step.silence, self._limit)
         if link.pour is None:
             self.finish(link, None)
-        elif now >= self.deadline:
+        elif now >= end:
             link.end_pour(b"")
             self.finish(link, None)
 

@@ -113,20 +113,20 @@ class RawFile(io.RawIOBase):
 class FileReader(io.BufferedReader):
     """A file of the module that is read."""
 
-    raw: RawFile
     transparent = False
 
     def __init__(self, raw: RawFile) -> None:
         super().__init__(raw, files.PIECE)
+        self._file = raw
 
     @property
     def over(self) -> bool:
         """Whether the module has nothing of it any more."""
-        return self.closed or self.raw.held.lost
+        return self.closed or self._file.held.lost
 
     def close(self) -> None:
         """As every file object; the module forgets it."""
-        module = self.raw.module
+        module = self._file.module
         try:
             super().close()
         finally:
@@ -136,20 +136,20 @@ class FileReader(io.BufferedReader):
 class FileWriter(io.BufferedWriter):
     """A file of the module that is written."""
 
-    raw: RawFile
     transparent = False
 
     def __init__(self, raw: RawFile) -> None:
         super().__init__(raw, files.PIECE)
+        self._file = raw
 
     @property
     def over(self) -> bool:
         """As FileReader.over."""
-        return self.closed or self.raw.held.lost
+        return self.closed or self._file.held.lost
 
     def close(self) -> None:
         """As FileReader.close.  What cannot be written any more is lost, with the error that says why."""
-        module = self.raw.module
+        module = self._file.module
         try:
             super().close()
         finally:

@@ -142,6 +142,7 @@ class Module:
     """A module behind a port.  Any thread may call; commands are served in the order they were asked for.
 
     `waiting` is how it waits for the port, and by which clock; the default is that of the operating system.
+    `threaded`: another thread may do something meanwhile.
     """
 
     ble: Chapter[Ble] = Chapter("ble", "Ble", "Bluetooth Low Energy (manual 2.2).")
@@ -150,15 +151,18 @@ class Module:
     http: Chapter[Http] = Chapter("http", "Http", "HTTP (manual 2.6).")
     net: Chapter[Net] = Chapter("net", "Net", "Ping and names (manual 2.7, 2.8).")
     files: Chapter[Files] = Chapter("files", "Files", "Files in the module (manual 2.9).")
+    descriptors: Chapter[Descriptors] = Chapter(
+        "readiness", "Descriptors", "For sockets that have none: Socket.fileno."
+    )
 
     def __init__(self, port: Port, escape: EscapePolicy | None = None, waiting: Waiting | None = None) -> None:
         self._port = port
         self._waiters = waiting or Waiters(port.fileno(), threading.Lock())
         self._lock, self.clock = self._waiters.lock, self._waiters.clock
+        self.threaded = isinstance(self._waiters, Waiters)
         self._link = new_link(port, escape, self.clock())
         self._link.moved = self._waiters.notify
         self._scratch = memoryview(bytearray(READ_SIZE))
-        self._descriptors: Descriptors | None = None
         self._sockets: list[Closable] = []
         self.found = start.Found()
         self.wifi, self.system = Wifi(self), System(self)
@@ -242,18 +246,6 @@ class Module:
         from fcm360w.socketlike import create_connection
 
         return create_connection(self, address, timeout, source_address, tls)
-
-    @property
-    def descriptors(self) -> Descriptors:
-        """Descriptors for sockets that have none; see Socket.fileno."""
-        kept = self._descriptors
-        if kept is None:
-            from fcm360w.readiness import Descriptors
-
-            made = Descriptors(self, self._link, isinstance(self._waiters, Waiters))
-            with self._lock:
-                kept = self._descriptors = self._descriptors or made
-        return kept
 
     def attach(self, command: Command[Any]) -> Stream:
         """Run a command that begins data mode, such as ATO; what follows is a byte stream.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from fcm360w.commands.mqttcfg import Protocol as Version
 from fcm360w.errors import FCM360WError, UsageError
@@ -26,7 +26,8 @@ def named(topics: Topics, qos: int) -> list[tuple[str, int]]:
         return [(topics, qos)]
     if isinstance(topics, tuple) and len(topics) == 2 and isinstance(topics[0], str) and isinstance(topics[1], int):
         return [(topics[0], topics[1])]
-    pairs = [(each, qos) if isinstance(each, str) else each for each in topics]
+    each_of = cast("Sequence[str | tuple[str, int]]", topics)
+    pairs = [(each, qos) if isinstance(each, str) else each for each in each_of]
     if not pairs:
         raise UsageError("subscribe: topics is empty (manual 2.5.6)")
     return [(str(topic), int(level)) for topic, level in pairs]

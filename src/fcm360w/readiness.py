@@ -102,16 +102,15 @@ class Signal:
 class Descriptors:
     """The descriptors of a module's sockets, and the thread that keeps them true: it is there while they are."""
 
-    def __init__(self, module: Module, link: Link, threads: bool) -> None:
+    def __init__(self, module: Module, link: Link) -> None:
         self.link = link
-        self._threads = threads
         self._module = module
         self._signals: list[Signal] = []
         self._runs = False
 
     def check(self) -> None:
         """io.UnsupportedOperation if there can be none."""
-        if not self._threads:
+        if not self._module.threaded:
             raise io.UnsupportedOperation("a world of one thread has no descriptors")
 
     def add(self, signal: Signal) -> None:

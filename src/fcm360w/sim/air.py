@@ -12,7 +12,6 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -73,13 +72,16 @@ class Medium:
         check()
         self._taken: set[str] = set()
         self._centrals = itertools.count(1)
+        self._link: LocalLink | None = None
         self._lock = threading.Lock()
 
-    @cached_property
+    @property
     def link(self) -> LocalLink:
         from bumble.link import LocalLink
 
-        return LocalLink()  # type: ignore[no-untyped-call]
+        if self._link is None:
+            self._link = LocalLink()  # type: ignore[no-untyped-call]
+        return self._link
 
     def controller(self) -> Controller:
         """The radio of another device, a central for instance; to be used in the air's loop."""

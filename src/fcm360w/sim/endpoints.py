@@ -68,7 +68,7 @@ class Socket(abc.ABC):
 
     def received(self, piece: Piece | None = None) -> Reply:
         """The line that says that something has come, or brings it."""
-        return Received(self.id, *(piece or ()))
+        return Received(self.id, piece.data, piece.remote_ip, piece.remote_port) if piece else Received(self.id)
 
     def closed(self) -> Reply:
         """The line that says that the connection is gone."""

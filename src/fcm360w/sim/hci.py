@@ -36,7 +36,7 @@ class RemoteHost(StreamPacketSource):
         if self._transport:
             self._transport.write(packet)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Its links end, as if it had gone out of reach."""
         self._transport = None
         controller, self._controller = self._controller, None

@@ -76,8 +76,8 @@ class KernelEcho:
         self._watch = Watch(self._selector, self._link, self._ready)
         self._watch.want(READ)
         try:
-            if hasattr(socket, "IP_RECVTTL"):
-                self._link.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTTL, 1)
+            if option := vars(socket).get("IP_RECVTTL"):
+                self._link.setsockopt(socket.IPPROTO_IP, option, 1)
             self._link.sendto(_request(os.getpid() & 0xFFFF, self._payload), (host, 0))
         except OSError as error:
             log.info("echo request to %s: %s", host, error)
