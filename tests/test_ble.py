@@ -10,8 +10,8 @@ import pytest
 
 import fcm360w
 from fcm360w import Module, Peripheral, Write
-from fcm360w.commands.ble import LinkEvent
-from fcm360w.errors import CommandError, Overrun, PeerClosed, SocketLost, UsageError
+from fcm360w.commands.ble import BleRole, GetRole, LinkEvent
+from fcm360w.errors import CommandError, CommandTimeout, Overrun, PeerClosed, SocketLost, UsageError
 from fcm360w.sim import Twin, World
 
 pytest.importorskip("bumble", reason="platform: bumble is not installed")
@@ -160,13 +160,23 @@ def test_the_mtu_bounds_a_notification(field: Field) -> None:
         peripheral.notify(FIRST, "")
 
 
+def test_an_end_that_nobody_confirms_is_told_and_can_be_asked_for_again(field: Field) -> None:
+    peripheral = field.offer()
+    field.world.frozen = True
+    with pytest.raises(CommandTimeout):
+        peripheral.close()
+    field.world.frozen = False
+    peripheral.close()
+    assert field.module.run(GetRole()).role is BleRole.OFF
+
+
 def test_the_largest_mtu(field: Field) -> None:
     peripheral = field.met(mtu=517)
     assert peripheral.mtu == 512
     field.do(field.phone.subscribe(FIRST))
     peripheral.notify(FIRST, "y" * 509)
     peripheral.notify(FIRST, bytes(497))
-    with pytest.raises(UsageError, match="longer than 1024 bytes"):
+    with pytest.raises(UsageError, match="longer than the 1024 bytes"):
         peripheral.notify(FIRST, bytes(498))
     field.do(field.phone.write(FIRST, b"z" * 509))
     field.world.sleep(1.0)

@@ -10,13 +10,13 @@ import pytest
 
 from fcm360w import fetching, forms
 from fcm360w.commands.http import Header
-from fcm360w.errors import CommandError, CommandTimeout, Overrun, UsageError
+from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, Overrun, UsageError
 from fcm360w.fetching import MAX_KEPT, Headers, Progress, after_each, fetched, requested
 from fcm360w.flows import http
 from fcm360w.flows.http import Framed
 from fcm360w.module import Module
 from fcm360w.sim import World
-from fcm360w.turns import Turn
+from fcm360w.turns import Turn, perform
 from pages import BIG, HOST, TRAP, Asked, Pages
 from scripted import CONNECT, ERROR, OK, line
 from scripted import World as Words
@@ -339,6 +339,15 @@ def test_secrets_are_in_no_trace(place: Place) -> None:
     assert not [text for text in lines if "sesame" in text or "crumb" in text]
 
 
+def test_a_url_is_in_no_trace_and_a_request_shows_nothing(place: Place) -> None:
+    lines: list[str] = []
+    place.module._link.trace = lambda direction, text: lines.append(text)
+    place.module.http.get(f"{URL}/hello?token=crumb")
+    assert not [text for text in lines if "crumb" in text]
+    request = requested("GET", f"{URL}/?crumb", {"Cookie": "crumb"}, auth=("user", "crumb"))
+    assert "crumb" not in repr(request)
+
+
 def test_secrets_of_the_modules_lines_are_in_no_trace(place: Place) -> None:
     from fcm360w.commands.http import Auth, GetHeaders
     from fcm360w.settings import Get
@@ -435,6 +444,49 @@ def test_a_module_that_puts_no_header_out() -> None:
     words.on("AT+QHTTPREAD=60", CONNECT + b"hello" + OK + line("+QHTTPREAD: 0"))
     response = get(words)
     assert (response.body, response.inferred_end, dict(response.headers)) == (b"hello", False, {})
+
+
+def test_a_body_that_looks_like_a_response_is_whole_where_no_header_is_put_out() -> None:
+    body = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhello"
+    words = Words()
+    words.on('AT+QHTTPCFG="reset"', OK)
+    words.on('AT+QHTTPCFG="url","http://h/"', OK)
+    words.on('AT+QHTTPCFG="rsp/header",1', ERROR)
+    words.on("AT+QHTTPGET=60", OK, line(f"+QHTTPGET: 0,200,{len(body)}"))
+    words.on("AT+QHTTPREAD=60", CONNECT + body + OK + line("+QHTTPREAD: 0"))
+    assert get(words).body == body
+
+
+def test_what_never_began_is_not_stopped() -> None:
+    words = Words()
+    for _ in range(5):
+        with pytest.raises(FCM360WError):
+            get(words, timeout=5.0)
+    assert len(words.link.undone) == 0
+
+
+def test_it_is_stopped_once_however_often_it_fails() -> None:
+    words = Words()
+    configured(words)
+    for _ in range(5):
+        with pytest.raises(FCM360WError):
+            get(words, timeout=5.0)
+    assert len(words.link.undone) == 1
+
+
+def test_a_stop_that_is_interrupted_is_made_up_for() -> None:
+    words = Words()
+    words.link.undone.append(http.stop)
+    driver = words.start(perform(words.link, http.add_header("A", "b")))
+    words.wait(0.1)
+    words.cancel_to_the_end(driver, KeyboardInterrupt())
+    assert list(words.link.undone) == [http.stop]
+    words.on("AT", OK, always=True)
+    words.on("AT+QHTTPSTOP", OK)
+    words.on('AT+QHTTPCFG="header","A: b"', OK)
+    words.run(http.add_header("A", "b"))
+    assert words.script.spent
+    assert not words.link.undone
 
 
 def test_a_module_that_wants_name_and_value_apart() -> None:

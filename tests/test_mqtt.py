@@ -8,18 +8,21 @@ from typing import Any
 
 import pytest
 
-from broker import Broker
+from broker import PUBLISH, SUBSCRIBE, Broker
 from fcm360w import LastWill, SessionLost, aio_mqtt, mqtt
 from fcm360w.commands.mqtt import ListServers, ListStores, Received, Store
 from fcm360w.commands.mqttcfg import DataFormat, Version
 from fcm360w.commands.system import Switch
-from fcm360w.errors import CommandError, Overrun, UsageError
-from fcm360w.messaging import MAX_WAITING
+from fcm360w.errors import CommandError, FCM360WError, Overrun, UsageError
+from fcm360w.flows.mqtt import Options
+from fcm360w.messaging import MAX_WAITING, Client
 from fcm360w.module import Module
 from fcm360w.parameters import ParseError
 from fcm360w.settings import Get
 from fcm360w.sim import World
-from scripted import OK, answer
+from fcm360w.steps import Within
+from fcm360w.turns import perform
+from scripted import OK, PROMPT, answer, line
 from scripted import World as Scripted
 
 HERE = "10.0.0.9"
@@ -166,6 +169,147 @@ def test_messages_out_of_bounds_are_refused(module: Module, broker: Broker) -> N
             client.subscribe([])
     with pytest.raises(UsageError, match="closed"):
         client.publish("a", b"x")
+
+
+# ---- what nobody waited for
+
+
+def test_closing_waits_for_word_of_what_was_published(module: Module, broker: Broker) -> None:
+    client = module.mqtt(HERE)
+    for number in range(4):
+        client.publish("a", b"%d" % number, 1, wait=False)
+    client.close()
+    assert client.published == 4
+
+
+@pytest.mark.parametrize("end", ["close", "disconnect"])
+def test_closing_tells_of_what_did_not_arrive(world: World, module: Module, broker: Broker, end: str) -> None:
+    client = module.mqtt(HERE, timeout=1, retries=0)
+    broker.deaf = {PUBLISH}
+    client.publish("a", b"x", 1, wait=False)
+    begun = world.now
+    with pytest.raises(CommandError, match="QMTPUB"):
+        client.close() if end == "close" else client.disconnect()
+    assert world.now - begun < 10.0
+    assert not client.connected
+    assert module.run(ListServers()) == ()
+    client.close()
+
+
+def test_a_new_session_tells_of_what_the_old_one_took_along(module: Module, broker: Broker) -> None:
+    client = module.mqtt(HERE, keepalive=0)
+    broker.deaf = {PUBLISH}
+    client.publish("a", b"x", 1, wait=False)
+    module.system.reboot()
+    broker.deaf = set()
+    module.wifi.join("hall", "open sesame")
+    client.reconnect()
+    with pytest.raises(SessionLost, match="restarted"):
+        client.flush()
+    client.publish("a", b"y", 1)
+    client.close()
+
+
+def test_messages_of_a_lost_session_are_told_when_it_is_closed(module: Module, broker: Broker) -> None:
+    client = module.mqtt(HERE)
+    broker.deaf = {PUBLISH}
+    client.publish("a", b"x", 1, wait=False)
+    module.system.reboot()
+    with pytest.raises(SessionLost, match="restarted"):
+        client.close()
+    client.close()
+
+
+def test_what_has_arrived_is_not_kept(module: Module, broker: Broker) -> None:
+    with module.mqtt(HERE) as client:
+        for _ in range(60):
+            client.publish("a", b"x" * 100, 1, wait=False)
+            module.run(ListServers())
+        assert len(client._client._sending) <= 5
+
+
+# ---- connecting anew
+
+
+def test_who_reconnects_subscribes_again_though_the_server_was_to_keep_the_session(
+    module: Module, broker: Broker
+) -> None:
+    client = module.mqtt(HERE, client_id="c", clean=False)
+    client.subscribe("a", 1)
+    client.disconnect()
+    broker.sessions.clear()  # as a server that was started anew
+    client.reconnect()
+    client.publish("a", b"x", 1)
+    assert client.recv(10.0).payload == b"x"
+    client.close()
+
+
+def test_the_module_closes_each_client_once(module: Module, broker: Broker) -> None:
+    client = module.mqtt(HERE)
+    for _ in range(3):
+        client.reconnect()
+    assert module._sockets.count(client) == 1
+
+
+def test_a_client_whose_subscriptions_fail_is_closed_with_the_module(module: Module, broker: Broker) -> None:
+    client = module.mqtt(HERE)
+    client.subscribe("a", 1)
+    client.disconnect()
+    broker.deaf = {SUBSCRIBE}
+    with pytest.raises(FCM360WError):
+        client.reconnect()
+    assert client in module._sockets
+    broker.deaf = set()
+    module.close()
+    assert not client.connected
+
+
+# ---- turns that are not one's own
+
+
+def session(world: Scripted, **more: Any) -> Client:
+    """A client that is logged in, of a module of few words."""
+    client = Client(world.link, Options("h", **more), set())
+    client._claim(0)
+    return client
+
+
+def test_a_message_that_is_cancelled_in_the_queue_takes_no_others_word() -> None:
+    world = Scripted()
+    client = session(world)
+    world.start(perform(world.link, Within(ListServers(), 60.0)))
+    for _ in range(5):
+        driver = world.start(client.publish("a", b"x", 0, False, False))
+        world.cancel(driver, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            driver.result()
+    assert client._sending == []
+
+
+def test_a_message_that_the_module_has_goes_on_when_its_sender_is_cancelled() -> None:
+    world = Scripted()
+    client = session(world)
+    world.on('AT+QMTPUB=0,1,1,0,"a",1', PROMPT)
+    world.on(b"x", OK)
+    driver = world.start(client.publish("a", b"x", 1, False, True))
+    world.wait(1.0)
+    world.cancel(driver, KeyboardInterrupt())
+    assert [sending.begun for sending in client._sending] == [True]
+    world.say(line("+QMTPUB: 0,1,0"))
+    world.drive(client.flush())
+    assert client.published == 1
+
+
+def test_a_reader_keeps_its_time_while_another_has_the_link() -> None:
+    world = Scripted()
+    client = session(world, stored=True)
+    world.start(perform(world.link, Within(ListServers(), 60.0)))
+    world.say(line("+QMTRECV: 0,0"))
+    world.wait(1.0)
+    begun = world.now
+    with pytest.raises(TimeoutError):
+        world.drive(client.receive(begun + 2.0))
+    assert world.now == begun + 2.0
 
 
 # ---- lines

@@ -20,6 +20,7 @@ from fcm360w.commands.system import Switch
 from fcm360w.commands.tcp import Access
 from fcm360w.commands.tls import CipherSuite, SslVersion
 from fcm360w.sim import AccessPoint, Twin
+from mosquitto import Mosquitto
 from tls_servers import LIMIT, LOCAL, SecureEcho, nginx, openssl_server
 
 pytestmark = pytest.mark.driver
@@ -319,6 +320,42 @@ def test_a_context_outlives_a_restart(module: Module, echo: SecureEcho) -> None:
     module.wifi.join("hall", "open sesame")
     exchanged(module, echo.port, "push", context)
     assert module.tls.get(tls.Security, 0).seclevel is tls.SecLevel.SERVER
+
+
+def test_a_context_names_no_file_of_an_earlier_owner(module: Module) -> None:
+    mine = certificates.client()
+    module.tls.context(certificates.authority().pem, mine.cert, mine.key).close()
+    with module.tls.context():
+        told = module.tls.get(tls.CaCert, 0).cacert, module.tls.get(tls.ClientCert, 0).clientcert
+        assert (*told, module.tls.get(tls.ClientKey, 0).clientkey) == ("", "", "")
+
+
+def test_a_context_is_of_use_to_its_own_module_alone(module: Module) -> None:
+    from fcm360w.sim import World
+
+    other = World(seed=None).module()
+    context = other.tls.context()
+    sent = module.stats().written
+    uses: list[Callable[[], object]] = [
+        lambda: module.stream(LOCAL, 1, "push", context),
+        lambda: module.http.get("https://h/", tls=context),
+        lambda: module.mqtt("h", tls=context),
+    ]
+    for use in uses:
+        with pytest.raises(UsageError, match="another module's"):
+            use()
+    assert module.stats().written == sent
+
+
+def test_who_reconnects_with_a_context_that_was_closed_keeps_the_session(module: Module, tmp_path: Path) -> None:
+    cert, key = certificates.server().save(tmp_path, "server")
+    with Mosquitto(tmp_path, f"certfile {cert}", f"keyfile {key}") as server, module.tls.context() as context:
+        client = module.mqtt(LOCAL, server.port, tls=context)
+        context.close()
+        with pytest.raises(UsageError, match="TLS context is closed"):
+            client.reconnect()
+        assert client.connected
+        client.close()
 
 
 def test_a_context_that_cannot_be_set_up_is_free_again(module: Module) -> None:

@@ -203,7 +203,7 @@ class AsyncModule(AsyncClosing):
 
     def adopt(self, socket: C) -> C:
         """As Module.adopt."""
-        self._sockets = [each for each in self._sockets if not each.over]
+        self._sockets = [each for each in self._sockets if not each.over and each is not socket]
         self._sockets.append(socket)
         return socket
 

@@ -127,6 +127,7 @@ class AsyncMqttClient(AsyncClosing):
         """As MqttClient.reconnect."""
         await self._module.drive(self._client.reconnect())
         self._module.adopt(self)
+        await self._module.drive(self._client.resubscribe())
 
     async def disconnect(self) -> None:
         """As MqttClient.disconnect."""

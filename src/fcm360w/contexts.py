@@ -53,7 +53,7 @@ class Terms:
     def files(self, number: int) -> Iterator[tuple[str, bytes]]:
         """The files of a context, by name.  A context has its own, so that they stay few."""
         named = (("ca", self.ca), ("cert", self.cert), ("key", self.key))
-        yield from ((f"tls{number}_{name}.pem", data) for name, data in named if data)
+        yield from ((file_name(number, kind), data) for kind, data in named if data)
 
     def settings(self, number: int) -> Iterator[Setting]:
         """Every option, since an earlier owner may have set another."""
@@ -65,9 +65,15 @@ class Terms:
         yield Sni(number, Switch(self.sni))
         yield SessionCache(number, Switch(self.session_cache))
         rows = {"ca": CaCert, "cert": ClientCert, "key": ClientKey}
-        for name, _ in self.files(number):
-            kind = name.removeprefix(f"tls{number}_").removesuffix(".pem")
-            yield rows[kind](number, name)
+        names = [name for name, _ in self.files(number)]
+        for kind, row in rows.items():
+            name = file_name(number, kind)
+            yield row(number, name if name in names else "")
+
+
+def file_name(number: int, kind: str) -> str:
+    """What a context calls a file of its own."""
+    return f"tls{number}_{kind}.pem"
 
 
 class Pool:
@@ -113,6 +119,12 @@ class Context:
     def handshake(self) -> float:
         """Seconds that a handshake may take."""
         return float(self.terms.handshake)
+
+    def check(self, link: Link) -> None:
+        """UsageError if it was closed, or is another module's."""
+        if self._link is not link:
+            raise UsageError("the TLS context is another module's: make one for this (manual 2.4.1)")
+        _ = self.context_id
 
     def ready(self) -> Steps[int]:
         """Set it up again if the module has restarted since: options are not saved.  Its number."""

@@ -173,15 +173,12 @@ def fetched(
     """Perform a request.  What a file or `progress` raises ends it; it is stopped before the next flow."""
     request = request._replace(input_time=input_time(link, len(request.body)))
     request.check()
+    if request.context:
+        request.context.check(link)
     gathering = Gathering(link, request, into, progress)
 
     flow = http.fetch(request, gathering.intake, gathering.framed)
-    try:
-        outcome = yield from after_each(perform(link, flow), gathering.take)
-    except BaseException as error:
-        if http.interrupted(error):
-            link.undone.append(http.stop)
-        raise
+    outcome = yield from after_each(perform(link, flow), gathering.take)
     gathering.take()
     return gathering.response(outcome)
 

@@ -6,6 +6,7 @@ other commands go on.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -29,7 +30,7 @@ from fcm360w.flows.mqtt import (
     subscriptions,
 )
 from fcm360w.link import Link
-from fcm360w.steps import Steps, Within
+from fcm360w.steps import Steps, Unbroken, Within
 from fcm360w.turns import Turn, Turns, patiently, perform, shielded
 
 WINDOW = 5
@@ -60,14 +61,33 @@ class Gap(NamedTuple):
 
 
 class Sending:
-    """A message on its way.  `due`: when there is nothing more to hope for; `awaited`: whoever sent it stays."""
+    """A message on its way.
+
+    `due`: when there is nothing more to hope for; `awaited`: whoever sent it stays; `begun`: the module was told of it;
+    `lost`: there will be no word of it, for the session is another.
+    """
 
     def __init__(self, command: Submit, due: float, awaited: bool) -> None:
         self.command = command
         self.due = due
         self.awaited = awaited
+        self.begun = False
         self.again = 0
         self.outcome: Published | None = None
+        self.lost: SessionLost | None = None
+
+    @property
+    def settled(self) -> bool:
+        return self.outcome is not None or self.lost is not None
+
+    def submitted(self) -> Steps[None]:
+        """Give it to the module, unless its session ended while it waited for its turn."""
+        if self.lost:
+            raise self.lost
+        yield from Unbroken(self.command, begun=self._begin)
+
+    def _begin(self) -> None:
+        self.begun = True
 
 
 class Client:
@@ -127,7 +147,7 @@ class Client:
 
     def _told(self, row: Published) -> None:
         """Lines of one id come in the order of the messages; those of QoS 0 have all the same."""
-        waiting = (each for each in self._sending if each.command.msg_id == row.msg_id and not each.outcome)
+        waiting = (each for each in self._sending if each.command.msg_id == row.msg_id and not each.settled)
         sending = next(waiting, None)
         if sending and row.result == 1:
             sending.again = row.value or sending.again + 1
@@ -167,9 +187,10 @@ class Client:
     # ---- from the beginning to the end
 
     def connect(self) -> Turns[None]:
-        """Open the network and log in.  UsageError if it is connected already."""
+        """Open the network and log in.  UsageError if it is connected already, or its TLS context is of no use."""
         if self.connected:
             raise UsageError("the MQTT client is connected already")
+        self._trust()
         flow = connect_client(self.options, self._mine, self._claim)
         try:
             yield from perform(self.link, flow)
@@ -181,33 +202,57 @@ class Client:
         self.check()
 
     def _claim(self, client: int) -> None:
+        self._strand()
         self.client_idx = client
         self.lost = None
         self.connected = True  # so that what ends it at once is not missed
-        self._sending.clear()
-        self._failed.clear()
         self._stored = False
         self._mine.add(client)
         self.link.sinks.append(self.take)
 
+    def _trust(self) -> None:
+        if self.options.tls:
+            self.options.tls.check(self.link)
+
     def reconnect(self) -> Turns[None]:
-        """Connect anew, and subscribe again unless the server has kept the session."""
+        """Connect anew.  The subscriptions are to be made again: see resubscribe."""
+        self._trust()
         if self.connected:
             yield from self._leave()
         yield from self.connect()
-        if self.options.clean and self.subscribed:
+
+    def resubscribe(self) -> Turns[None]:
+        """Subscribe again to all: nobody tells whether the server has kept the session."""
+        if self.subscribed:
             yield from self.subscribe(list(self.subscribed.items()))
 
     def close(self) -> Turns[None]:
-        """Log off and close the network; what came and nobody took stays."""
+        """Log off and close the network; what came and nobody took stays.
+
+        Raises the first failure of a message that nobody waited for.
+        """
         if self.connected:
             yield from self._leave()
+        self._strand()
+        self._settle()
         self.closed = True
+        self._confess()
 
     def _leave(self) -> Turns[None]:
-        yield from perform(self.link, leave_client(self.client_idx))
-        self.connected = False
-        self._detach()
+        """As long as the module may still say what became of the messages on their way, it is listened to."""
+        with contextlib.suppress(SessionLost):
+            yield from self._emptied()
+        if self.connected:
+            yield from perform(self.link, leave_client(self.client_idx))
+            self.connected = False
+            self._detach()
+
+    def _strand(self) -> None:
+        """No more will be heard of messages on their way."""
+        why = self.lost or SessionLost("the MQTT session ended: nobody knows whether the message arrived")
+        for sending in self._sending:
+            if not sending.settled:
+                sending.lost = SessionLost(why.message, why.code)
 
     def check(self) -> None:
         """TransportLost or SessionLost if there is no session; UsageError if the client was closed."""
@@ -264,7 +309,8 @@ class Client:
         """
         command = self._submission(topic, payload, quality(qos), retain)
         self.check()
-        while sum(not each.outcome for each in self._sending) >= WINDOW:
+        self._settle()
+        while sum(not each.settled for each in self._sending) >= WINDOW:
             yield from self._progress()
         if qos:
             command = command.replace(msg_id=self._next_id())
@@ -272,8 +318,9 @@ class Client:
         self._sending.append(sending)
         try:
             yield from self._deliver(sending)
-        except FCM360WError:
-            self._forget(sending)
+        except BaseException as error:
+            if isinstance(error, FCM360WError) or not sending.begun:
+                self._forget(sending)
             raise
         finally:
             sending.awaited = False
@@ -282,9 +329,9 @@ class Client:
 
     def _deliver(self, sending: Sending) -> Turns[None]:
         """Give a message to the module and, if it is awaited, wait for word of it.  Interrupted, it goes on."""
-        yield from perform(self.link, sending.command)
+        yield from perform(self.link, sending.submitted())
         sending.due = self.link.now + self.options.patience
-        while sending.awaited and not sending.outcome and self.link.now < sending.due:
+        while sending.awaited and not sending.settled and self.link.now < sending.due:
             yield from self._progress()
 
     def _submission(self, topic: str, payload: bytes, qos: Qos, retain: bool) -> Submit:
@@ -307,21 +354,27 @@ class Client:
     def _progress(self) -> Turns[None]:
         """Wait for news of messages on their way, and settle those that nobody waits for."""
         self.check()
-        if not any(each.outcome and not each.awaited for each in self._sending):
-            times = (each.due for each in self._sending if not each.outcome and each.due > self.link.now)
+        if not any(each.settled and not each.awaited for each in self._sending):
+            times = (each.due for each in self._sending if not each.settled and each.due > self.link.now)
             yield Turn(deadline=min(times, default=None))
+        self._settle()
+
+    def _settle(self) -> None:
+        """See what became of messages that nobody waits for.  Of their failures the first are kept."""
         for each in [each for each in self._sending if not each.awaited]:
-            if each.outcome or self.link.now >= each.due:
+            if each.settled or (self.connected and self.link.now >= each.due):
                 try:
                     self._finish(each)
-                except (CommandError, CommandTimeout) as error:
-                    self._failed = [*self._failed[-WINDOW:], error]
+                except (CommandError, CommandTimeout, SessionLost) as error:
+                    self._failed = [*self._failed, error][:WINDOW]
 
     def _finish(self, sending: Sending) -> None:
         """Raise what became of it, unless it has arrived."""
         self._forget(sending)
         outcome, command = sending.outcome, sending.command
         line = command.line()
+        if sending.lost:
+            raise sending.lost
         if outcome is None:
             self.check()
             raise CommandTimeout(line, self.options.patience, command.section())
@@ -331,8 +384,15 @@ class Client:
 
     def flush(self) -> Turns[None]:
         """Wait until the server has all that was sent; raise the first failure of those that nobody waited for."""
+        yield from self._emptied()
+        self._confess()
+
+    def _emptied(self) -> Turns[None]:
+        """Wait until there is word of all messages that nobody waits for, or none to hope for."""
         while not all(each.awaited for each in self._sending):
             yield from self._progress()
+
+    def _confess(self) -> None:
         if self._failed:
             failed, self._failed = self._failed, []
             raise failed[0]
@@ -343,7 +403,7 @@ class Client:
         """The oldest message.  Overrun, once, where some were dropped; TimeoutError at the deadline."""
         while not self._inbox:
             if self._stored and self.connected:
-                yield from shielded(perform(self.link, self._fetch()), lambda: self._reading)
+                yield from shielded(perform(self.link, self._fetch(), deadline=deadline), lambda: self._reading)
                 continue
             self.check()
             yield from patiently(Turn(deadline=deadline))

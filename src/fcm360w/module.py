@@ -263,7 +263,7 @@ class Module(Closing):
 
     def adopt(self, socket: C) -> C:
         """Close a socket when this is closed, unless it has been by then, or has ended."""
-        self._sockets = [each for each in self._sockets if not each.over]
+        self._sockets = [each for each in self._sockets if not each.over and each is not socket]
         self._sockets.append(socket)
         return socket
 

@@ -170,15 +170,22 @@ class MqttClient(Closing):
             yield message
 
     def reconnect(self) -> None:
-        """Connect anew, after a loss or not, and subscribe again unless the server has kept the session."""
+        """Connect anew, after a loss or not, and subscribe again.
+
+        Of messages that nobody waited for, and nobody knows whether they arrived, `flush` tells.
+        """
         self._module.drive(self._client.reconnect())
         self._module.adopt(self)
+        self._module.drive(self._client.resubscribe())
 
     def disconnect(self) -> None:
-        """Log off and close the network; the server does not publish the will then (manual 2.5.3, 2.5.5)."""
+        """Log off and close the network; the server does not publish the will then (manual 2.5.3, 2.5.5).
+
+        What was published without waiting has until then as long as a packet has; raises the first failure of it.
+        """
         self._module.drive(self._client.close())
         self._module.forget(self)
 
     def close(self) -> None:
-        """As disconnect; a session that was lost is no error."""
+        """As disconnect; a session that was lost is no error, unless messages may have gone with it."""
         self.disconnect()

@@ -22,6 +22,7 @@ from fcm360w.turns import Turns
 def open_channel(link: Link, host: str, port: int, mode: Mode, tls: Context | None = None) -> Turns[Channel]:
     """Open a stream, under TLS if there is a context.  What comes in one burst with the opening is the stream's."""
     if tls:
+        tls.check(link)
         return _open_secure(link, host, port, mode, tls)
     return _open_plain(link, host, port, mode)
 

@@ -59,11 +59,13 @@ class Unbroken(Generic[R]):
     """A command that is not interrupted once it is begun, so that its answer is not taken for another's.
 
     An interrupt that has come before goes first, unless the command is `urgent`: it undoes what was interrupted.
+    `begun` is called when the command is sent; it is never if the interrupt went first.
     """
 
-    def __init__(self, command: Command[R], urgent: bool = False) -> None:
+    def __init__(self, command: Command[R], urgent: bool = False, begun: Callable[[], object] = lambda: None) -> None:
         self.command = command
         self.urgent = urgent
+        self.begun = begun
 
     def __iter__(self) -> Steps[R]:
         result: R = yield self

@@ -20,7 +20,7 @@ from fcm360w.flows.start import Found, wake
 from fcm360w.flows.tls import close_secure
 from fcm360w.link import Link, Ticket
 from fcm360w.states import STREAMING, State
-from fcm360w.steps import Drained, Steps, Unbroken, Within
+from fcm360w.steps import Drained, Later, Steps, Unbroken, Within
 from fcm360w.wire import Command, Flow, Reply
 
 R = TypeVar("R")
@@ -72,13 +72,18 @@ def exchange(link: Link, step: Any, ticket: Ticket) -> Turns[Any]:
     """Perform one step of a flow.
 
     A command that is to be followed by its payload is not interrupted: the module would take the next command for it.
+    What is to be done later is noted at once, whoever has the link.
     """
+    if isinstance(step, Later):
+        return link.begin(step).outcome()
     command = step.command if isinstance(step, (Within, Unbroken)) else step
     prompted = isinstance(command, Command) and command.body() is not None
     whole = prompted or isinstance(step, Unbroken)
     if whole and not (isinstance(step, Unbroken) and step.urgent):
         yield Turn(deadline=link.now)
     yield from _served(link, ticket)
+    if isinstance(step, Unbroken):
+        step.begun()
     pending = link.begin(step)
     try:
         while not pending.done:

@@ -104,7 +104,8 @@ class Owing(Pending):
     """Later: takes no time."""
 
     def begin(self, link: Link) -> None:
-        link.undone.append(self.step.flow)
+        if self.step.flow not in link.undone:
+            link.undone.append(self.step.flow)
         self.finish(link, None)
 
 

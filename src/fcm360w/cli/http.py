@@ -34,6 +34,9 @@ class Job(NamedTuple):
     password: str | None
     security: Security | None
 
+    def __repr__(self) -> str:
+        return f"Job({self.url!r}, {self.out!r})"
+
 
 def _headers(ctx: click.Context, param: click.Parameter, lines: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, str] = {}

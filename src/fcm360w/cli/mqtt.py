@@ -40,6 +40,9 @@ class Server(NamedTuple):
     password: str | None
     security: Security | None = None
 
+    def __repr__(self) -> str:
+        return f"Server({self.host!r})"
+
 
 def server_options(command: F) -> F:
     """Where the server is, and how to log in."""

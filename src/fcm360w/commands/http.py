@@ -69,9 +69,9 @@ class Uploads:
 
 
 class Url(Table4, Setting, at="+QHTTPCFG", key="url", ref="2.6.1", test='"url",<url_string>'):
-    """URL of the requests to come."""
+    """URL of the requests to come.  It may hold a password or a token, so it is secret."""
 
-    url_string: str = ""
+    url_string: Annotated[str, SECRET] = ""
 
 
 class Header(Table4, Setting, at="+QHTTPCFG", key="header", ref="2.6.1", test='"header",<header_value>'):

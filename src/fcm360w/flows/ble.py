@@ -24,11 +24,10 @@ from fcm360w.commands.ble import (
     StopAdvertising,
 )
 from fcm360w.commands.system import Switch
-from fcm360w.errors import CommandError, CommandTimeout, UsageError
-from fcm360w.steps import Steps
+from fcm360w.errors import CommandError, TransportLost, UsageError
+from fcm360w.pending import MAX_COMMAND
+from fcm360w.steps import Later, Steps
 from fcm360w.wire import Command
-
-MAX_LINE = 1024
 
 
 class Service(NamedTuple):
@@ -86,8 +85,13 @@ def offer(service: Service) -> Steps[None]:
             yield from command
         with contextlib.suppress(CommandError):
             yield from ServiceDone()
-    except (CommandError, CommandTimeout):
+    except (TransportLost, GeneratorExit):
+        raise
+    except CommandError:
         yield from end()
+        raise
+    except BaseException:
+        yield Later(end)
         raise
 
 
@@ -107,8 +111,6 @@ def end() -> Steps[None]:
     except CommandError:
         with contextlib.suppress(CommandError):
             yield from StopAdvertising()
-    except CommandTimeout:
-        return
 
 
 def advertise() -> Steps[None]:
@@ -131,8 +133,9 @@ def notification(uuid: str, data: bytes | str) -> Command[None]:
     else:
         raw = data.encode() if isinstance(data, str) else data
         command = NotifyBytes(uuid, len(raw), raw.hex())
-    if len(command.line()) > MAX_LINE:
-        raise UsageError(f"{type(command).__name__}: data makes the line longer than {MAX_LINE} bytes (manual 2.2.11)")
+    if len(command.line()) > MAX_COMMAND:
+        limit = f"the {MAX_COMMAND} bytes that the module takes"
+        raise UsageError(f"{type(command).__name__}: data makes the line longer than {limit} (manual 2.2.11)")
     return command
 
 

@@ -30,7 +30,7 @@ from fcm360w.errors import CommandError, TransportLost, UsageError
 from fcm360w.parameters import encode
 from fcm360w.pending import MAX_COMMAND
 from fcm360w.settings import Set
-from fcm360w.steps import Steps
+from fcm360w.steps import Later, Steps
 from fcm360w.wire import Command
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class Request(NamedTuple):
     context: Context | None = None
     input_time: int = 60
     response_time: int = 60
+
+    def __repr__(self) -> str:
+        return f"Request({self.method}, {len(self.body)} bytes)"
 
     def sending(self) -> Command[Any]:
         """The command that sends it."""
@@ -90,19 +93,22 @@ class Request(NamedTuple):
 class Framed:
     """Where a response ends, from its own head and from what the module said: called with its beginning.
 
-    The head is a status line and headers up to an empty line; one that only goes before another is passed over.  The
-    number of head bytes is `size`; 0 if the module puts none out.
+    Unless it is `headed`, all of it is body. The head is a status line and headers up to an empty line; one that only
+    goes before another is passed over. The number of head bytes is `size`; 0 if the module puts none out.
     """
 
     LIMIT = 65536
 
     def __init__(self) -> None:
+        self.headed = True
         self.announced: int | None = None
         self.size = 0
         self.head = b""
 
     def __call__(self, begun: bytes) -> Any:
         """The length of all, None if unknown; ``...`` if more must be seen."""
+        if not self.headed:
+            return self.announced
         at = 0
         while True:
             start = begun[at:]
@@ -133,9 +139,19 @@ class Framed:
 def fetch(request: Request, intake: Intake, framed: Framed) -> Steps[Outcome]:
     """Send a request, and read the response into the intake; how the request ended.
 
-    CommandError with the HTTP code if it fails.  Whatever else ends it leaves the request to be stopped: see stop.
+    CommandError with the HTTP code if it fails.  Whatever else ends it, the request is stopped before the next flow.
     """
-    yield from configure(request)
+    framed.headed = yield from configure(request)
+    try:
+        return (yield from _exchanged(request, intake, framed))
+    except (CommandError, TransportLost, UsageError, GeneratorExit):
+        raise
+    except BaseException:
+        yield Later(stop)
+        raise
+
+
+def _exchanged(request: Request, intake: Intake, framed: Framed) -> Steps[Outcome]:
     try:
         outcome: Outcome = yield from request.sending()
     except CommandError as error:
@@ -148,8 +164,8 @@ def fetch(request: Request, intake: Intake, framed: Framed) -> Steps[Outcome]:
     return outcome
 
 
-def configure(request: Request) -> Steps[None]:
-    """Set the options of a request, and no others.  Not every firmware puts response headers out."""
+def configure(request: Request) -> Steps[bool]:
+    """Set the options of a request, and no others.  Whether it puts response headers out: not every firmware does."""
     if request.context:
         yield from request.context.ready()
     yield from ResetOptions()
@@ -157,8 +173,11 @@ def configure(request: Request) -> Steps[None]:
         yield from command
     for name, value in request.headers:
         yield from add_header(name, value)
-    with contextlib.suppress(CommandError):
+    try:
         yield from Set(ResponseHeader(Switch.ON))
+    except CommandError:
+        return False
+    return True
 
 
 def add_header(name: str, value: str) -> Steps[None]:
@@ -176,8 +195,3 @@ def stop() -> Steps[None]:
     """End the request and its session, if there is one."""
     with contextlib.suppress(CommandError):
         yield from Stop()
-
-
-def interrupted(error: BaseException) -> bool:
-    """Whether a request that ended so may still be under way."""
-    return not isinstance(error, (CommandError, TransportLost, UsageError))

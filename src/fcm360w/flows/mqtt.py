@@ -38,7 +38,7 @@ from fcm360w.commands.mqttcfg import (
 )
 from fcm360w.commands.system import Switch
 from fcm360w.commands.tcp import Format
-from fcm360w.errors import CommandError, CommandTimeout, TransportLost, UsageError
+from fcm360w.errors import CommandError, TransportLost, UsageError
 from fcm360w.parameters import Named, Payload
 from fcm360w.settings import Set, Setting
 from fcm360w.steps import Later, Steps, Within
@@ -229,11 +229,6 @@ def connect_client(
         yield from close_client(client)
         raise
     except BaseException:
-        yield Later(partial(_abandoned, client))
+        yield Later(partial(close_client, client))
         raise
     return client
-
-
-def _abandoned(client: int) -> Steps[None]:
-    with contextlib.suppress(CommandError, CommandTimeout):
-        yield from Close(client)

@@ -33,6 +33,9 @@ class Request(NamedTuple):
     auth: str = ""
     length: int | None = None
 
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.place.authority})"
+
     def fields(self) -> list[tuple[str, str]]:
         """The header, the host's own lines last; none of ours beside one of theirs of the same name."""
         theirs = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in self.headers)]
