@@ -23,6 +23,9 @@ CASES = {
 }
 GOALS = {"import fcm360w": 0.060, "import fcm360w, open sim://": 0.260}  # an import, and 200 ms for opening
 
+# Of the machine that the goals are for; a slower one has as much more time as its bare interpreter takes.
+USUAL = 0.020
+
 
 # A user's second start finds the bytecode of the first.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -47,12 +50,13 @@ def main() -> int:
             times[name].append(measure(code))
     medians = {name: statistics.median(values) for name, values in times.items()}
     bare = medians["bare interpreter"]
+    slowness = max(1.0, bare / USUAL)
     rows = [
         {
             "case": name,
             "ms": round((medians[name] - bare) * 1000, 1),
             "goal_ms": goal * 1000,
-            "of_goal": round((medians[name] - bare) / goal, 2),
+            "of_goal": round((medians[name] - bare) / (goal * slowness), 2),
         }
         for name, goal in GOALS.items()
     ]
@@ -60,6 +64,8 @@ def main() -> int:
         print(json.dumps({"python": sys.version.split()[0], "bare_ms": round(bare * 1000, 1), "rows": rows}))
     else:
         print(f"Python {sys.version.split()[0]}, bare interpreter {bare * 1000:.1f} ms, taken off below")
+        if slowness > 1:
+            print(f"{slowness:.1f} times as slow as the machine of the goals, which are longer by that")
         for row in rows:
             print(f"{row['case']:<30} {row['ms']:7.1f} ms   {row['of_goal']:.2f} of the goal")
     return int(any(row["of_goal"] > 1 for row in rows))
