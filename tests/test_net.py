@@ -154,7 +154,7 @@ def test_without_dnspython_the_log_says_what_to_install(
 
 
 def test_at_most_four_names_at_once() -> None:
-    world = World()
+    world = World(dialect=find_dialect("manual"))
     world.network.udp(FIRST, 53)
     host = world.host
     host.ask(b'AT+QSTAAPINFO="hall","open sesame"\r')
@@ -168,7 +168,7 @@ def test_at_most_four_names_at_once() -> None:
 
 
 def test_the_end_of_wifi_ends_a_search() -> None:
-    world = World()
+    world = World(dialect=find_dialect("manual"))
     world.network.udp(FIRST, 53)
     host = world.host
     host.ask(b'AT+QSTAAPINFO="hall","open sesame"\r')

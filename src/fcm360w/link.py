@@ -65,10 +65,10 @@ class Link:
     when a step is done: there may be nothing more to wait for.  `owing` is the command that has asked for a payload
     which was not sent, so that a module may wait for it; `adrift`: data mode may have begun, or not ended, unnoticed.
     `foreign` counts what no module says, `restarts` how often it has started anew; `resumes` is whose data mode ATO
-    returns to.  `retune` changes the port's bit
-    rate, or with None only looks whether it can, and returns the one it has then; `start_rate` is the module's after a
-    restart, if it is another than now.  `doubled`, `doubled_sent`: each byte of counted payload that is received, or
-    sent, is two hex digits; `hex_sent_bytes`, `hex_received_digits`: lengths beside it count unlike the manual's.
+    returns to.  `retune` changes the port's bit rate, or with None only looks whether it can, and returns the one it
+    has then; `start_rate` is the module's after a restart, if it is another than now.  `doubled`, `doubled_sent`: each
+    byte of counted payload that is received, or sent, is two hex digits; `hex_sent_bytes`, `hex_received_digits`:
+    lengths beside it count unlike the manual's.
     """
 
     def __init__(self, now: float, policy: EscapePolicy | None = None, baud: int | None = None) -> None:
