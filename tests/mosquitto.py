@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from freeport import free_port
+
 PATHS = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
 
 
@@ -20,12 +22,6 @@ def program() -> str:
     if found is None:
         pytest.skip("platform: mosquitto is not installed")
     return found
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port: int = unused.getsockname()[1]
-        return port
 
 
 class Mosquitto:

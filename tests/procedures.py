@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from fcm360w import Module
 from fcm360w.channel import Mode
+from freeport import free_port
 
 SAID = bytes(range(256)) * 12
 HOTSPOT = "hall", "open sesame"
@@ -91,24 +92,18 @@ def streamed(mode: Mode) -> Callable[[Bench, Module], None]:
 
 def listened(bench: Bench, module: Module) -> None:
     module.wifi.join(*HOTSPOT)
-    with module.tcp.listen(_free_port()) as listener, contextlib.suppress(TimeoutError):
+    with module.tcp.listen(free_port()) as listener, contextlib.suppress(TimeoutError):
         listener.accept(0.2)
 
 
 def datagrams(bench: Bench, module: Module) -> None:
     module.wifi.join(*HOTSPOT)
-    with module.udp.bind(_free_port()) as service:
+    with module.udp.bind(free_port()) as service:
         service.sendto(b"hello", ("127.0.0.1", bench.echo.port))
 
 
 def restarted(bench: Bench, module: Module) -> None:
     module.system.reboot()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port: int = unused.getsockname()[1]
-        return port
 
 
 PROCEDURES: dict[str, Callable[[Bench, Module], None]] = {

@@ -30,6 +30,7 @@ from fcm360w.cli.connection import Tally, piece_size
 from fcm360w.cli.failures import Code, Incomplete
 from fcm360w.link import Link
 from fcm360w.sim import QUIRKS, Twin
+from freeport import free_port
 
 PATIENCE = 30.0
 SECRET = "open sesame"
@@ -545,8 +546,7 @@ def test_a_wrong_password_is_the_modules_refusal() -> None:
 
 
 def test_a_port_that_cannot_be_opened() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     code, out, err = run("at", "-p", f"tcp://127.0.0.1:{port}", "AT")
     assert (code, out) == (Code.TRANSPORT, b"")
     assert "Connection refused" in err

@@ -30,6 +30,7 @@ from fcm360w.errors import (
 from fcm360w.sim import AccessPoint, Twin, World, firmware_image
 from fcm360w.sim.dialect import FC41D, Dialect
 from fcm360w.stats import Mark
+from freeport import free_port
 from peers import Peer
 
 pytestmark = pytest.mark.driver
@@ -42,13 +43,6 @@ APS = (
     AccessPoint("hall", "open sesame", rssi=-52, channel=6),
     AccessPoint("cellar", "", rssi=-80, channel=11, security=Security.OPEN),
 )
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((LOCAL, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def connected(port: int) -> socket.socket:

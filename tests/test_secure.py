@@ -228,7 +228,7 @@ def test_tcp_connects_under_tls(module: Module, echo: SecureEcho) -> None:
         stream.settimeout(LIMIT)
         stream.sendall(TRAP)
         assert stream.makefile("rb").read(len(TRAP)) == TRAP
-    assert echo.seen[0].version == "TLSv1.2"
+    assert echo.met(1).version == "TLSv1.2"
 
 
 def test_tcp_connects_under_tls_with_asyncio(twin: Twin, echo: SecureEcho) -> None:
@@ -242,7 +242,7 @@ def test_tcp_connects_under_tls_with_asyncio(twin: Twin, echo: SecureEcho) -> No
                 assert await stream.recv(99) == b"hello"
 
     asyncio.run(main())
-    assert echo.seen[0].version == "TLSv1.2"
+    assert echo.met(1).version == "TLSv1.2"
 
 
 def test_mqtt_sets_its_context_up_again_after_a_restart(module: Module, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from fcm360w.sim import Twin
+from freeport import free_port
 from sim_host import CONNECT, OK, Host
 
 BODY = random.Random(11).randbytes(1_024_000)
@@ -88,8 +89,7 @@ def pages() -> Iterator[int]:
 def nginx(tmp_path: Path) -> Iterator[int]:
     if NGINX is None:
         pytest.skip("platform: nginx is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     (tmp_path / "www").mkdir()
     (tmp_path / "www" / "page").write_bytes(BODY)
     user = "user root;" if os.geteuid() == 0 else ""  # else its workers may not read what is in the folder
@@ -179,8 +179,7 @@ def test_nginx_says_when_it_closes(host: Host, nginx: int) -> None:
 
 
 def test_nobody_is_there(host: Host) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     go_to(host, port)
     host.ask(b"AT+QHTTPGET", OK + b"\r\n+QHTTPGET: 712\r\n")
     host.ask(b"AT+QHTTPPOST=5,60,60", b"\r\n+CME ERROR: 712\r\n")

@@ -18,6 +18,7 @@ from fcm360w.sim import kernel
 from fcm360w.sim.kernel import KernelNetwork
 from fcm360w.sim.network import Connection, is_address
 from fcm360w.sim.runner import Loop
+from freeport import free_port
 from sim_host import PATIENCE, Server, received, received_to_end
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="platform: only Linux tells this")
@@ -150,8 +151,7 @@ def segments_in(link: socket.socket) -> int:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_connection_that_is_refused(bench: Bench, host: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     assert bench.connect(host, port) is SocketCode.CONNECT_FAILED
 
 

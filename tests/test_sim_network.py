@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from fcm360w.sim import Dialect, Twin
+from freeport import free_port
 from sim_host import CONNECT, OK, Host, Server, received, received_to_end
 
 EVERYTHING = bytes(range(256))
@@ -216,8 +217,7 @@ def test_close_gives_up_on_a_peer_that_does_not_read(host: Host, narrow: Server)
 
 
 def test_a_connection_refused(host: Host) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     host.ask(b'AT+QIOPEN=3,"TCP","127.0.0.1",%d' % port, OK + b"\r\n+QIOPEN: 3,564\r\n")
     host.ask(b'AT+QIOPEN=3,"TCP","127.0.0.1",%d,0,2' % port, b"\r\nERROR\r\n")
     host.ask(b"AT+QIGETERROR", b'\r\n+QIGETERROR: 564,"Socket connect failed"\r\n' + OK)
@@ -377,14 +377,6 @@ def test_peer_that_closes_at_once(host: Host, server: Server) -> None:
 
 
 # ---- listeners and datagrams ----------------------------------------------------------------------------------------
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port that nobody has at the moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def datagram_socket() -> socket.socket:

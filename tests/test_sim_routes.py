@@ -13,6 +13,7 @@ from fcm360w.commands.codes import SocketCode
 from fcm360w.sim import Twin, parse_routes
 from fcm360w.sim.network import Connection, Datagrams
 from fcm360w.sim.routes import Place, RoutedNetwork
+from freeport import free_port
 from sim_bench import MemoryDatagrams, MemoryNetwork
 from sim_host import CONNECT, OK, Host, Server, received
 
@@ -258,8 +259,7 @@ def test_a_twin_that_others_can_reach() -> None:
         end = twin.attach()
         host = Host(end)
         host.join()
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         host.ask(b'AT+QIOPEN=1,"TCP LISTENER","127.0.0.1",0,%d' % port, OK + b"\r\n+QIOPEN: 1,0\r\n")
         with socket.create_connection(("127.0.0.2", port), 20) as client:
             mine = client.getsockname()

@@ -28,6 +28,7 @@ from fcm360w.sim import Twin, World
 from fcm360w.sim.memory import MemoryServer
 from fcm360w.sim.pipes import MemoryPeer
 from fcm360w.sockets import Socket
+from freeport import free_port
 from peers import LIMIT, Peer
 from wired import Worker
 
@@ -516,8 +517,7 @@ def test_connecting_without_waiting(near: Module, peer: Peer) -> None:
     assert link.send(b"hello") == 5
     assert peer.next().wait_for(5) == b"hello"
     link.close()
-    with socket.create_server((LOCAL, 0)) as nobody:
-        unused = nobody.getsockname()[1]
+    unused = free_port()
     link = Socket(near)
     link.setblocking(False)
     assert link.connect_ex((LOCAL, unused)) == errno.EINPROGRESS
@@ -712,7 +712,7 @@ def test_http_server(near: Module) -> None:
 def test_paho_mqtt(near: Module, tmp_path: Path) -> None:
     """With a loop of its own in a thread, which selects; forty messages there and back."""
     mqtt = pytest.importorskip("paho.mqtt.client", reason="platform: no paho-mqtt")
-    from tls_servers import free_port, running, tool
+    from tls_servers import running, tool
 
     class Client(mqtt.Client):  # type: ignore[misc, name-defined]
         def _create_socket_connection(self) -> Any:

@@ -76,7 +76,7 @@ def refused(module: Module, port: int, context: fcm360w.Context, host: str = LOC
 def test_a_stream_in_every_mode(module: Module, echo: SecureEcho, mode: Mode) -> None:
     with module.tls.context(ca=certificates.authority().pem) as context:
         exchanged(module, echo.port, mode, context)
-    assert echo.seen[0].version == "TLSv1.2"
+    assert echo.met(1).version == "TLSv1.2"
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -207,9 +207,9 @@ def test_a_server_of_another_name(module: Module, tmp_path: Path) -> None:
 def test_the_server_is_told_its_name(module: Module, tmp_path: Path) -> None:
     server = SecureEcho(tmp_path, certificates.server("localhost"))
     ca = certificates.authority().pem
-    for sni, name in ((True, "localhost"), (False, None)):
+    for count, sni, name in ((1, True, "localhost"), (2, False, None)):
         with module.stream("localhost", server.port, "push", module.tls.context(ca, sni=sni)):
-            assert server.seen[-1].name == name
+            assert server.met(count).name == name
     server.close()
 
 
@@ -218,7 +218,7 @@ def test_a_client_shows_its_certificate(module: Module, tmp_path: Path) -> None:
     server = SecureEcho(tmp_path, certificates.server(), client_ca=authority.pem)
     cert, key = mine.save(tmp_path, "client")
     exchanged(module, server.port, "push", module.tls.context(authority.pem, cert, str(key)))
-    assert server.seen[-1].client == "module 7"
+    assert server.met(1).client == "module 7"
     refused(module, server.port, module.tls.context(authority.pem))
     server.close()
 
@@ -251,7 +251,7 @@ def test_suites(module: Module, tmp_path: Path) -> None:
     server = SecureEcho(tmp_path, certificates.server(kind="rsa"), ciphers="ECDHE-RSA-AES128-GCM-SHA256")
     good, bad = CipherSuite.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, CipherSuite.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
     exchanged(module, server.port, "push", module.tls.context(cipher=good))
-    assert server.seen[-1].cipher == "ECDHE-RSA-AES128-GCM-SHA256"
+    assert server.met(1).cipher == "ECDHE-RSA-AES128-GCM-SHA256"
     refused(module, server.port, module.tls.context(cipher=bad))
     refused(module, server.port, module.tls.context(cipher=CipherSuite.TLS_RSA_WITH_RC4_128_SHA))
     server.close()

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from certificates import Issued
+from freeport import free_port
 
 LOCAL = "127.0.0.1"
 LIMIT = 20.0
@@ -27,12 +28,6 @@ def tool(name: str) -> str:
     if found is None:
         pytest.skip(f"platform: {name} is not installed")
     return found
-
-
-def free_port() -> int:
-    with socket.create_server((LOCAL, 0)) as unused:
-        port: int = unused.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager
@@ -118,7 +113,7 @@ class Seen(NamedTuple):
 
 
 class SecureEcho:
-    """Sends back what its clients send, under TLS.  `seen` has each handshake, `failed` those that were refused."""
+    """Sends back what its clients send, under TLS."""
 
     def __init__(self, folder: Path, issued: Issued, client_ca: bytes | None = None, ciphers: str = "") -> None:
         cert, key = issued.save(folder, "echo")
@@ -131,10 +126,9 @@ class SecureEcho:
             context.verify_mode = ssl.CERT_REQUIRED
         self._names: dict[int, str | None] = {}
         context.sni_callback = lambda link, name, _: self._names.__setitem__(id(link), name)
-        self.seen: list[Seen] = []
-        self.failed: list[OSError] = []
+        self._seen: list[Seen] = []
         self.links: list[ssl.SSLSocket] = []
-        self.met = threading.Semaphore(0)
+        self._told = threading.Condition()
         self._listener = socket.create_server((LOCAL, 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -149,10 +143,8 @@ class SecureEcho:
         link.settimeout(LIMIT)
         try:
             secure = self.context.wrap_socket(link, server_side=True)
-        except OSError as error:
-            self.failed.append(error)
+        except OSError:
             link.close()
-            self.met.release()
             return
         self._note(secure)
         with contextlib.suppress(OSError), secure:
@@ -166,14 +158,21 @@ class SecureEcho:
         cipher = link.cipher()
         client = names[0] if names else None
         resumed = bool(link.session_reused)
-        self.seen.append(
-            Seen(link.version(), cipher[0] if cipher else None, self._names.get(id(link)), client, resumed)
-        )
-        self.links.append(link)
-        self.met.release()
+        name = self._names.get(id(link))
+        with self._told:
+            self._seen.append(Seen(link.version(), cipher[0] if cipher else None, name, client, resumed))
+            self.links.append(link)
+            self._told.notify_all()
+
+    def met(self, count: int) -> Seen:
+        """What it knows of the client that came `count`-th.  A client may be through before its server is."""
+        with self._told:
+            self._told.wait_for(lambda: len(self._seen) >= count, LIMIT)
+            return self._seen[count - 1]
 
     def hang_up(self) -> None:
         """Say goodbye to the latest client, and end its connection."""
+        self.met(1)
         link = self.links[-1]
         link.setblocking(False)  # it says goodbye, and does not wait for the answer
         with contextlib.suppress(OSError):

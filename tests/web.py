@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from certificates import Issued
+from freeport import free_port
 
 PATIENCE = 20.0
 USER, PASSWORD = "user", "open sesame"
@@ -67,8 +68,7 @@ def nginx(root: Path, issued: Issued | None = None, more: str = "") -> Iterator[
     for name in ("secret", "up", "chunked"):
         (root / "pages" / name).mkdir(parents=True)
     (root / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     tls = secured(root, issued, more) if issued else ";"
     (root / "nginx.conf").write_text(CONFIGURATION.format(root=root, port=port, tls=tls))
     command = [program, "-p", str(root), "-c", str(root / "nginx.conf"), "-e", "stderr"]
