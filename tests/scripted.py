@@ -317,7 +317,8 @@ class World:
         self.link.receive(piece, self.now)
 
     def _waiting(self) -> list[Driver[Any]]:
-        return [driver for driver in self.drivers if not driver.done]
+        self.drivers = [driver for driver in self.drivers if not driver.done]
+        return list(self.drivers)
 
     def _resume(self, driver: Driver[Any], turned: Turned) -> None:
         driver.resume(lambda: driver.turns.send(turned))
