@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
-from hypothesis import settings
-
+from effort import CAMPAIGN
 from fcm360w import sockets, streams
 from fcm360w.channel import Mode
 from fcm360w.module import Module
@@ -25,7 +24,7 @@ USUAL, OPENING = 30.0, 152.0  # seconds
 Act = Generator[None, None, None]
 
 # Without pacing a command is three moments, with it thrice as many.
-BAUD = 115200 if settings.default is settings.get_profile("long") else None
+BAUD = 115200 if CAMPAIGN else None
 
 
 class Faulty(World):

@@ -20,6 +20,8 @@ from fcm360w.flows.system import UpgradeStage
 from fcm360w.sim import MANUAL, Twin, firmware_image
 from procedures_files import NEW, served
 
+pytestmark = pytest.mark.driver
+
 URL = "sim://cli-files"
 HALL = ("--ssid", "hall", "--password", "open sesame")
 OLD = "FCM360WAAR01A01"

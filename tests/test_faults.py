@@ -16,7 +16,6 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 import pytest
-from hypothesis import settings
 
 from deeds import (
     DEEDS,
@@ -35,6 +34,7 @@ from deeds import (
     deed,
     simple,
 )
+from effort import stride
 from fcm360w import faces, flows, module, sockets, streams
 from fcm360w.channel import Mode
 from fcm360w.commands import system, tcp
@@ -51,8 +51,8 @@ for chapter in Path(__file__).parent.glob("deeds_*.py"):
 RESTARTED = 60.0
 RECOVERY = 10.0
 
-# Where the suite is run again, on another core or Python, every fifth moment will do.
-STRIDE = 5 if settings.default is settings.get_profile("quick") else 1
+# Each fault begins at another moment, so that together they come at all of them.
+STRIDE = stride(5, 15)
 
 
 def fixed(module: Module) -> object:

@@ -27,6 +27,8 @@ from fcm360w.sim import MANUAL, Twin, World
 from fcm360w.steps import Steps, Within
 from scripted import ERROR, OK, answer, line
 
+pytestmark = pytest.mark.driver
+
 BYTES = bytes(range(256)) * 17  # two pieces and a bit
 
 
@@ -534,7 +536,6 @@ def test_what_is_undone_waits_until_the_module_answers(world: World, module: Mod
 # ---- the twin's own folder
 
 
-@pytest.mark.driver
 def test_files_outlive_the_twin(tmp_path: Path) -> None:
     folder = str(tmp_path / "module")
     with Twin(name="files", fs=folder), fcm360w.open("sim://files") as module:

@@ -25,6 +25,8 @@ from fcm360w.turns import perform
 from scripted import OK, PROMPT, answer, line
 from scripted import World as Scripted
 
+pytestmark = pytest.mark.driver
+
 HERE = "10.0.0.9"
 
 

@@ -17,6 +17,8 @@ import fcm360w
 from fcm360w.flows.mqtt import LastWill
 from mosquitto import Mosquitto
 
+pytestmark = pytest.mark.driver
+
 PAYLOADS = (b"hello", b'she said "no", twice', b"one\r\ntwo\r\nOK\r\n", b"\x00\x1a\x1b+++\x00", bytes(range(256)) * 5)
 
 

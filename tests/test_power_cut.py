@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
 
 import fcm360w
+from effort import stride
 from fcm360w import FCM360WError, Module, TransportLost
 from procedures import PROCEDURES, Bench, Echo, Power
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 for chapter in Path(__file__).parent.glob("procedures_*.py"):
     import_module(chapter.stem)
 
-# Each cut is a process; where the suite is run again, on another core or Python, every third will do.
-STRIDE = 3 if settings.default is settings.get_profile("quick") else 1
+# Each cut is a process.
+STRIDE = stride(1, 4)
 
 
 class Counted:
