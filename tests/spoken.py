@@ -32,6 +32,17 @@ def dialect(**changes: Any) -> Dialect:
     return dataclasses.replace(find_dialect(*_chosen), **changes)
 
 
+def url() -> str:
+    """The same for a twin that is embedded."""
+    name, quirks = _chosen
+    return f"sim://?dialect={name}&quirk={','.join(quirks)}"
+
+
+def lengthless(payload: bytes) -> bytes:
+    """A payload that survives in a message without a length: it is one line."""
+    return payload.replace(b"\r", b"").replace(b"\n", b"") if dialect().no_len else payload
+
+
 def arguments() -> list[str]:
     """The same for `fcm360w sim`."""
     name, quirks = _chosen

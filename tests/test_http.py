@@ -16,7 +16,7 @@ from fcm360w.flows import http
 from fcm360w.flows.http import Framed
 from fcm360w.module import Module
 from fcm360w.sim import World
-from fcm360w.turns import Turn, perform
+from fcm360w.turns import MAX_VAIN, Turn, perform
 from pages import BIG, HOST, TRAP, Asked, Pages
 from scripted import CONNECT, ERROR, OK, line
 from scripted import World as Words
@@ -91,6 +91,13 @@ def test_what_is_not_announced_is_told_so(place: Place, path: str, body: bytes) 
 def test_a_response_that_has_no_body(place: Place) -> None:
     response = place.module.http.get(f"{URL}/nothing")
     assert (response.status, response.body, response.inferred_end) == (204, b"", False)
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding"])
+def test_headers_that_are_the_modules_own(place: Place, name: str) -> None:
+    with pytest.raises(UsageError, match=rf"leave {name} out: .*\(manual 2\.6\.1\)"):
+        place.module.http.post(f"{URL}/hello", data="hello", headers={name: "5"})
+    assert not place.pages.asked
 
 
 def test_headers_are_found_in_whatever_case(place: Place) -> None:
@@ -487,6 +494,19 @@ def test_a_stop_that_is_interrupted_is_made_up_for() -> None:
     words.run(http.add_header("A", "b"))
     assert words.script.spent
     assert not words.link.undone
+
+
+def test_a_stop_that_is_never_answered_is_given_up() -> None:
+    words = Words()
+    words.link.undone.append(http.stop)
+    words.on("AT", OK, always=True)
+    for _ in range(MAX_VAIN):
+        assert words.link.undone
+        with pytest.raises(CommandTimeout):
+            words.run(http.add_header("A", "b"))
+    words.on('AT+QHTTPCFG="header","A: b"', OK)
+    words.run(http.add_header("A", "b"))
+    assert (words.script.spent, len(words.link.undone), words.link.vain) == (True, 0, 0)
 
 
 def test_a_module_that_wants_name_and_value_apart() -> None:

@@ -30,6 +30,10 @@ SLOW = 9600 // 10
 
 # Seconds that a server may let the body wait, in all.
 STALL = 10
+
+# Headers that the module sends by itself.
+FRAMING = {"content-length", "transfer-encoding"}
+
 Fields = Mapping[str, str]
 R = TypeVar("R")
 
@@ -237,6 +241,9 @@ def requested(
         raise UsageError(f"timeout {timeout:g} is outside 1..{MAX_TIME} (manual 2.6.2)")
     body, kind = encoded(data, files)
     lines = dict(headers or {})
+    for name in lines:
+        if name.lower() in FRAMING:
+            raise UsageError(f"leave {name} out: the module says itself how long the body is (manual 2.6.1)")
     if kind and not any(name.lower() == "content-type" for name in lines):
         lines["Content-Type"] = kind
     if method != "GET" and not body:

@@ -103,6 +103,7 @@ class Link:
         self.unclosed: set[int] = set()  # sockets whose opening was interrupted, and nobody owns
         self.secure: set[int] = set()  # ids of TLS connections, of which AT+QISTATE does not tell
         self.restarts = 0
+        self.vain = 0  # how often the first of `undone` was tried and not answered
         self.undone: deque[Callable[[], Flow[Any]]] = deque()  # what flows that failed have left to be done
         self._said: deque[str] = deque(maxlen=ECHOES)
         self._secrets: deque[tuple[str, str]] = deque(maxlen=ECHOES)

@@ -243,8 +243,12 @@ class Client:
         with contextlib.suppress(SessionLost):
             yield from self._emptied()
         if self.connected:
-            yield from perform(self.link, leave_client(self.client_idx))
-            self.connected = False
+            self.connected = False  # what ends the session from now on is no loss
+            try:
+                yield from perform(self.link, leave_client(self.client_idx))
+            except BaseException:
+                self.connected = True
+                raise
             self._detach()
 
     def _strand(self) -> None:

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeVar
 
-from fcm360w.errors import CommandError, ProtocolError, TransportLost
+from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, TransportLost
 from fcm360w.events import Event, Reassigned
 from fcm360w.flows import recover
 from fcm360w.flows.leave import leave
@@ -33,6 +33,8 @@ WOKEN = "it was closed when the module was woken"
 PATIENCE = 5.0
 GLIMPSE = 2.0
 CLOSING = 20.0
+
+MAX_VAIN = 3
 
 
 class Turn(NamedTuple):
@@ -203,7 +205,8 @@ def left(link: Link) -> Steps[None]:
 def freed(link: Link) -> Steps[None]:
     """Close the sockets whose opening was interrupted, wherever that left the module, and do what flows left undone.
 
-    CommandTimeout if it does not answer; those that are not closed by then are remembered.
+    CommandTimeout if it does not answer; those that are not closed by then are remembered, and what is undone is tried
+    MAX_VAIN times.
     """
     yield from left(link)
     if link.state is State.UNSURE:
@@ -213,10 +216,21 @@ def freed(link: Link) -> Steps[None]:
         _freed(link, connect_id)
     while link.undone:
         undone = link.undone[0]
-        with contextlib.suppress(CommandError, ProtocolError):
-            yield from undone()
-        if undone in link.undone:  # else the module was recovered meanwhile, by another
-            link.undone.remove(undone)
+        try:
+            with contextlib.suppress(CommandError, ProtocolError):
+                yield from undone()
+        except CommandTimeout:
+            link.vain += 1
+            if link.vain == MAX_VAIN:
+                _forget(link, undone)
+            raise
+        _forget(link, undone)
+
+
+def _forget(link: Link, undone: Callable[[], Flow[Any]]) -> None:
+    link.vain = 0
+    if undone in link.undone:  # else the module was recovered meanwhile, by another
+        link.undone.remove(undone)
 
 
 def wait(link: Link, kind: type[E], seconds: float) -> Turns[E | None]:
