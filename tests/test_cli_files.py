@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 import fcm360w
+import spoken
 from fcm360w.cli import screen
 from fcm360w.cli.app import app
 from fcm360w.cli.failures import Code
@@ -29,7 +30,7 @@ OLD = "FCM360WAAR01A01"
 
 @pytest.fixture
 def twin() -> Iterator[Twin]:
-    with Twin(name="cli-files") as twin:
+    with Twin(name="cli-files", dialect=spoken.dialect(qfdel=False)) as twin:
         yield twin
 
 

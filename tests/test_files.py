@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import fcm360w
 import scripted
+import spoken
 from deeds import Faulty
 from fcm360w.commands.files import CloseFile, FileInfo, FileMode, ListFiles, ListOpened, OpenFile
 from fcm360w.errors import CommandError, CommandTimeout, FCM360WError, ProtocolError, SocketLost, UsageError
@@ -35,6 +36,12 @@ BYTES = bytes(range(256)) * 17  # two pieces and a bit
 @pytest.fixture
 def world() -> World:
     return World(baud=None)
+
+
+@pytest.fixture
+def keeping() -> World:
+    """Its firmware cannot delete."""
+    return World(baud=None, dialect=spoken.dialect(qfdel=False))
 
 
 @pytest.fixture
@@ -455,19 +462,20 @@ def test_delete() -> None:
             module.files.delete("a")
 
 
-def test_firmware_that_cannot_delete(module: Module) -> None:
-    module.files.write_bytes("a", b"x")
-    with pytest.raises(CommandError, match=r"this firmware cannot delete: write b'' to empty it"):
-        module.files.delete("a")
-    assert "a" in module.files
+def test_firmware_that_cannot_delete(keeping: World) -> None:
+    with keeping.module() as module:
+        module.files.write_bytes("a", b"x")
+        with pytest.raises(CommandError, match=r"this firmware cannot delete: write b'' to empty it"):
+            module.files.delete("a")
+        assert "a" in module.files
 
 
 # ---- asyncio
 
 
-def test_with_asyncio(world: World) -> None:
+def test_with_asyncio(keeping: World) -> None:
     async def main() -> None:
-        async with await world.async_module() as module:
+        async with await keeping.async_module() as module:
             told: list[int] = []
             await module.files.write_bytes("a", BYTES, lambda done, total: told.append(done))
             assert told[-1] == len(BYTES)
@@ -493,8 +501,8 @@ def test_with_asyncio(world: World) -> None:
             left = await module.files.open("b")
         assert left.over
 
-    world.run(main())
-    assert world.twin.files.opened() == ()
+    keeping.run(main())
+    assert keeping.twin.files.opened() == ()
 
 
 def test_a_task_that_is_cancelled_leaves_no_handle(world: World) -> None:
