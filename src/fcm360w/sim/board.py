@@ -112,8 +112,10 @@ class Board:
 
     def _listener(self) -> Host | None:
         """The host that spoke last, else any."""
-        ends = [*([self._speaker] if self._speaker else []), *self._front_ends]
-        return next((end.host for end in ends if end.host and not end.host.gone), None)
+        for end in (self._speaker, *self._front_ends):
+            if end and end.host and not end.host.gone:
+                return end.host
+        return None
 
     def _change_baud(self) -> None:
         baud = self._link.take_baud()

@@ -80,7 +80,7 @@ class Sockets:
 
     def every(self) -> list[Socket]:
         """The ids in use, ascending."""
-        return [self._used[number] for number in sorted(self._used)]
+        return [self._used[number] for number in sorted(self._used)] if self._used else []
 
     def _place(self, number: int, secure: bool) -> int:
         return number + len(IDS) if secure and self._owner.dialect.separate_ids else number
