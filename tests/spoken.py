@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from fcm360w.sim import Dialect, Twin, World, find_dialect
+from fcm360w.sim import MANUAL, Dialect, Twin, World, find_dialect
 
 _chosen: tuple[str, tuple[str, ...]] = ("manual", ())
 
@@ -30,6 +30,11 @@ def departs() -> bool:
 def dialect(**changes: Any) -> Dialect:
     """The dialect for a twin of this process."""
     return dataclasses.replace(find_dialect(*_chosen), **changes)
+
+
+def announced() -> Dialect:
+    """The same for a test of what follows when a module says that it has restarted."""
+    return dialect(banner=dialect().banner or MANUAL.banner)
 
 
 def url() -> str:

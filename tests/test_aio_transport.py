@@ -209,7 +209,7 @@ def test_who_cannot_be_reached() -> None:
 
 
 def test_the_module_restarts() -> None:
-    world = World(baud=None)
+    world = World(baud=None, dialect=spoken.announced())
     world.network.serve(HERE, PORT)
 
     async def scene(module: AsyncModule) -> None:
@@ -373,7 +373,7 @@ def test_a_server_that_cannot_be() -> None:
 
 
 def test_a_server_of_a_module_that_restarts() -> None:
-    world = World(baud=None)
+    world = World(baud=None, dialect=spoken.announced())
 
     async def scene(module: AsyncModule) -> None:
         server = await module.start_server(echoed, port=OWN_PORT)

@@ -257,8 +257,10 @@ def test_a_file_keeps_a_closed_socket_open(far: Module, server: MemoryServer) ->
         assert text.readline() == "hé\n"
 
 
-def test_the_module_restarts(world: World, far: Module) -> None:
-    link = far.create_connection((HERE, PORT))
+def test_the_module_restarts() -> None:
+    world = World(baud=None, dialect=spoken.announced())
+    world.network.serve(HERE, PORT, echo)
+    link = joined(world).create_connection((HERE, PORT))
     world.power_cycle()
     fails(errno.ECONNRESET, lambda: link.recv(9), ConnectionResetError)
     link.close()

@@ -144,10 +144,10 @@ def notify(command: Command[None]) -> Steps[None]:
     try:
         yield from command
     except CommandError as error:
-        if error.code is not None:
+        if error.reason:
             raise
         reason = "the central has not subscribed, or is gone"
-        raise CommandError(error.command, error.result, None, reason, error.section) from error
+        raise CommandError(error.command, error.result, error.code, reason, error.section) from error
 
 
 def sizes(data: Sequence[int] | str) -> int:
