@@ -315,7 +315,7 @@ def test_secrets_are_masked(row: type[Row], field: Field) -> None:
 
 @pytest.mark.parametrize(("row", "field"), SECRETS)
 @pytest.mark.parametrize(
-    "spoil", [lambda t: t * 9, lambda t: t + "\r", lambda t: t + "\ud800", lambda t: (t,), str.encode]
+    "spoil", [lambda t: t * 99, lambda t: t + "\r", lambda t: t + "\ud800", lambda t: (t,), str.encode]
 )
 def test_errors_about_secrets_do_not_tell_them(row: type[Row], field: Field, spoil: Any) -> None:
     bad = spoil(PASSWORD)

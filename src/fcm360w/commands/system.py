@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from typing import Annotated, Self
 
-from fcm360w.parameters import BARE, Length, Note, Range
+from fcm360w.parameters import BARE, SECRET, Length, Note, Range
 from fcm360w.wire import Command, Reply
 
 
@@ -83,15 +83,18 @@ class SetBaudRate(Command[None], at="+QSETBAND", ref="2.1.5"):
 
 
 class Upgrade(Command[None], at="+QWLANOTA", ref="2.1.6"):
-    """Fetch firmware from a URL and install it.  UpgradeEvent tells how it goes, Booted that it is done."""
+    """Fetch firmware from a URL and install it.  UpgradeEvent tells how it goes, Booted that it is done.
 
-    url: Annotated[str, Length(1, 512)]
+    The URL may hold a password or a token, so it is secret.
+    """
+
+    url: Annotated[str, Length(1, 512), SECRET]
 
 
 class UpgradeBare(Command[None], at="+QWLANOTA", ref="2.1.6"):
     """As Upgrade, without quotes: some firmware takes it only so (W20)."""
 
-    url: Annotated[str, Length(1, 512), BARE, Note("W20")]
+    url: Annotated[str, Length(1, 512), BARE, SECRET, Note("W20")]
 
 
 class UpgradeChange(StrEnum):
