@@ -223,7 +223,7 @@ def test_what_an_earlier_program_left_behind_is_told(twin: Twin) -> None:
             module.run(fcm360w.commands.tcp.Open(4, fcm360w.commands.tcp.Service.TCP, *server.getsockname()))
             module._sockets.clear()
         assert told("info")["found"] == {"data_mode": False, "sockets": [4]}
-    assert info_command._found(Found(True, (4,))).endswith("data mode, socket 4")
+    assert info_command._found(Found(True, (4,), files=("log",))).endswith("data mode, socket 4, file log")
 
 
 def test_a_module_that_refuses_to_tell() -> None:

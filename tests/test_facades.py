@@ -106,7 +106,7 @@ def test_run(descriptor: bool) -> None:
 
 def test_wake() -> None:
     async def scene(module: AsyncModule, peer: Peer) -> None:
-        for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE", "AT+QSSLSTATE"):
+        for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE", "AT+QSSLSTATE", "AT+QFOPEN?"):
             peer.on(text, OK)
         peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"))
         peer.on("AT+QSETBAND?", answer("+QSETBAND: 115200"))

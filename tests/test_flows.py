@@ -47,6 +47,7 @@ def quiet(world: World, *lines: str) -> None:
     world.on("AT+QECHO=0", OK)
     world.on("AT+QISTATE", answer(*lines))
     world.on("AT+QSSLSTATE", OK, always=True)
+    world.on("AT+QFOPEN?", OK, always=True)
 
 
 def wake(world: World) -> start.Found:
@@ -62,7 +63,7 @@ def test_wake_of_a_module_that_answers() -> None:
     world.on("AT", OK)
     quiet(world)
     assert wake(world) == start.Found(False, ())
-    assert world.sent == b"AT\r\nAT+QVERSION\r\nATE0\r\nAT+QECHO=0\r\nAT+QISTATE\r\nAT+QSSLSTATE\r\n"
+    assert world.sent == b"AT\r\nAT+QVERSION\r\nATE0\r\nAT+QECHO=0\r\nAT+QISTATE\r\nAT+QSSLSTATE\r\nAT+QFOPEN?\r\n"
     assert world.now < begin + 0.1
 
 
@@ -74,6 +75,7 @@ def test_wake_strips_the_echo() -> None:
     world.on("AT+QECHO=0", b"AT+QECHO=0\r" + OK)
     world.on("AT+QISTATE", OK)
     world.on("AT+QSSLSTATE", OK)
+    world.on("AT+QFOPEN?", OK)
     assert wake(world) == start.Found()
     assert not world.events()
 
@@ -88,6 +90,7 @@ def test_neither_way_to_switch_the_echo_must_succeed(first: bytes, second: bytes
     world.on("AT+QECHO=0", second)
     world.on("AT+QISTATE", OK)
     world.on("AT+QSSLSTATE", OK)
+    world.on("AT+QFOPEN?", OK)
     wake(world)
 
 
@@ -100,6 +103,16 @@ def test_wake_frees_the_sockets_of_an_earlier_owner() -> None:
     assert wake(world) == start.Found(False, (2, 7))
 
 
+def test_wake_closes_the_files_of_an_earlier_owner() -> None:
+    world = World()
+    world.on("AT", OK)
+    world.on("AT+QFOPEN?", answer('+QFOPEN: "UFS:log",1,0', '+QFOPEN: "ca.pem",4,2'))
+    quiet(world)
+    world.on("AT+QFCLOSE=1", OK)
+    world.on("AT+QFCLOSE=4", ERROR)
+    assert wake(world) == start.Found(files=("log", "ca.pem"))
+
+
 def test_wake_of_a_module_that_cannot_list_sockets() -> None:
     world = World()
     world.on("AT", OK)
@@ -108,6 +121,7 @@ def test_wake_of_a_module_that_cannot_list_sockets() -> None:
     world.on("AT+QECHO=0", OK)
     world.on("AT+QISTATE", ERROR)
     world.on("AT+QSSLSTATE", ERROR)
+    world.on("AT+QFOPEN?", ERROR)
     assert wake(world) == start.Found()
 
 

@@ -238,6 +238,7 @@ def test_no_rung_is_taken_that_is_not_needed(last: Rung) -> None:
             world.on("AT+QVERSION", VERSION, always=True)
             world.on("AT+QISTATE", OK, always=True)
             world.on("AT+QSSLSTATE", OK, always=True)
+            world.on("AT+QFOPEN?", OK, always=True)
             for echo in ("ATE0", "AT+QECHO=0"):
                 world.on(echo, OK)
         return reactions

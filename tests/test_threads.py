@@ -217,7 +217,7 @@ def test_run() -> None:
 
 def test_wake() -> None:
     with wired() as (module, peer):
-        for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE", "AT+QSSLSTATE"):
+        for text in ("AT", "ATE0", "AT+QECHO=0", "AT+QISTATE", "AT+QSSLSTATE", "AT+QFOPEN?"):
             peer.on(text, OK)
         peer.on("AT+QVERSION", answer("+QVERSION: FCM360W"))
         peer.on("AT+QSETBAND?", answer("+QSETBAND: 115200"))

@@ -120,4 +120,5 @@ def _found(found: Found) -> str:
     """What an earlier program had left behind."""
     left = ["data mode"] if found.data_mode else []
     left += [f"socket {number}" for number in found.sockets]
+    left += [f"file {name}" for name in found.files]
     return f"left open by an earlier program, closed now: {', '.join(left)}" if left else "in order"
