@@ -43,6 +43,12 @@ def url() -> str:
     return f"sim://?dialect={name}&quirk={','.join(quirks)}"
 
 
+def units() -> dict[str, Any]:
+    """What Tcp.set_hex_units is to be told."""
+    sent = "bytes" if dialect().hex_send_bytes else "digits"
+    return {"sent": sent, "received": "digits" if dialect().hex_recv_digits else "bytes"}
+
+
 def lengthless(payload: bytes) -> bytes:
     """A payload that survives in a message without a length: it is one line."""
     return payload.replace(b"\r", b"").replace(b"\n", b"") if dialect().no_len else payload

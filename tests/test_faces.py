@@ -179,9 +179,7 @@ def test_options(module: Module) -> None:
 def test_payload_that_crosses_the_wire_as_digits(module: Module, mode: Any) -> None:
     """It is the same payload for whoever sends and receives it."""
     module.tcp.set(tcp.DataFormat(tcp.Format.HEX, tcp.Format.HEX))
-    module.tcp.set_hex_units(
-        "bytes" if DIALECT.hex_send_bytes else "digits", "digits" if DIALECT.hex_recv_digits else "bytes"
-    )
+    module.tcp.set_hex_units(**spoken.units())
     data = os.urandom(5_000)
     with Peer() as peer, module.tcp.connect(LOCAL, peer.port, mode) as stream:
         client = peer.next()

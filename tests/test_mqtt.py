@@ -40,6 +40,7 @@ def world() -> World:
 def module(world: World) -> Module:
     opened = world.module()
     opened.wifi.join("hall", "open sesame")
+    opened.tcp.set_hex_units(**spoken.units())
     return opened
 
 

@@ -33,6 +33,7 @@ def server(tmp_path: Path) -> Iterator[Mosquitto]:
 def module() -> Iterator[fcm360w.Module]:
     with fcm360w.open(spoken.url()) as opened:
         opened.wifi.join("hall", "open sesame")
+        opened.tcp.set_hex_units(**spoken.units())
         yield opened
 
 
