@@ -156,9 +156,10 @@ def test_awkward_payloads_are_received_unchanged(quick: fcm360w.Module, peer: Pe
 
 def test_plus_signs_between_pauses_longer_than_the_guard(quick: fcm360w.Module, peer: Peer) -> None:
     with quick.stream("127.0.0.1", peer.port) as stream:
-        stream.settimeout(2 * GUARD)
         for run in (b"+++", b"+", b"++", b"+++", b"++++"):
+            stream.settimeout(20)
             stream.sendall(run)
+            stream.settimeout(2 * GUARD)
             with pytest.raises(TimeoutError):
                 stream.recv(1)
         stream.settimeout(None)
