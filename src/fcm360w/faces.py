@@ -156,8 +156,8 @@ class Tcp:
     def set_hex_units(self, sent: Unit = "digits", received: Unit = "bytes") -> None:
         """Tell what this module's lengths count while payload is hexadecimal (tcp.DataFormat): digits, or their bytes.
 
-        `sent`: at the prompt of AT+QISEND and of AT+QMTPUB; `received`: in +QIRD, +QIURC: "recv" and +QMTRECV.  Nothing is
-        said to the module; the defaults are the manual's (2.3.1).  UsageError for any other unit.
+        `sent`: at the prompt of AT+QISEND and of AT+QMTPUB; `received`: in +QIRD, +QIURC: "recv" and +QMTRECV.  Nothing
+        is said to the module; the defaults are the manual's (2.3.1).  UsageError for any other unit.
         """
         digits.count(self._link, sent, received)
 
