@@ -409,7 +409,7 @@ def test_a_host_that_died_at_the_prompt_leaves_a_module_that_can_be_woken(peer: 
             while not said.endswith(b"\r\n" + DIALECT.prompt.strip()):
                 said += answers.read(1)
         with fcm360w.open(twin.urls[0], escape=POLICY) as module:
-            assert module.found == (False, (5,), False)
+            assert module.found == (False, (5,), False, ())
             assert module.run(GetVersion()).version.startswith("FCM360W")
 
 
@@ -711,7 +711,7 @@ def test_a_peer_that_talks_like_a_module_is_not_taken_for_it() -> None:
         with talker:
             threading.Thread(target=_talk, args=(talker,), daemon=True).start()
             with fcm360w.open(twin.urls[0], escape=POLICY) as module:
-                assert module.found == (True, (5,), False)
+                assert module.found == (True, (5,), False, ())
                 assert module.run(GetVersion()).version.startswith("FCM360W")
 
 
