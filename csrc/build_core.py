@@ -16,6 +16,9 @@ SOURCES = [
     "csrc/fcm_frame.c",
     "csrc/fcm_hex.c",
     "csrc/fcm_hex_avx2.c",
+    "csrc/fcm_hex_avx512.c",
+    "csrc/fcm_hex_neon.c",
+    "csrc/fcm_hex_ssse3.c",
     "csrc/fcm_rule.c",
     "csrc/fcm_watch.c",
 ]
