@@ -26,19 +26,38 @@ HEADERS = ["csrc/fcm.h", "csrc/fcm_cpu.h", "csrc/fcm_hex.h", "csrc/fcm_rule.h", 
 
 # cffi calls a plain function directly, but a pointer to one by way of libffi.
 CALLS = """
-static void fcm_hex_encode(const struct fcm_hex *hex, char *dst, const uint8_t *src, size_t len)
+#define FCM_HEX_TOO_SMALL PTRDIFF_MIN
+#define FCM_HEX_OVERLAP (PTRDIFF_MIN + 1)
+
+static int fcm_hex_apart(const void *dst, size_t room, const void *src, size_t len)
 {
-    hex->encode(dst, src, len);
+    uintptr_t to = (uintptr_t)dst, from = (uintptr_t)src;
+    return to >= from + len || from >= to + room;
 }
 
-static ptrdiff_t fcm_hex_decode(const struct fcm_hex *hex, uint8_t *dst, const char *src, size_t len)
+static ptrdiff_t fcm_hex_encode(const struct fcm_hex *hex, char *dst, size_t room, const uint8_t *src, size_t len)
 {
-    return hex->decode(dst, src, len);
+    if (room / 2 < len) return FCM_HEX_TOO_SMALL;
+    if (!fcm_hex_apart(dst, 2 * len, src, len)) return FCM_HEX_OVERLAP;
+    hex->encode(dst, src, len);
+    return (ptrdiff_t)(2 * len);
+}
+
+static ptrdiff_t fcm_hex_decode(const struct fcm_hex *hex, uint8_t *dst, size_t room, const char *src, size_t digits)
+{
+    ptrdiff_t count;
+    if (room < digits / 2) return FCM_HEX_TOO_SMALL;
+    if (!fcm_hex_apart(dst, digits / 2, src, digits)) return FCM_HEX_OVERLAP;
+    count = hex->decode(dst, src, digits / 2);
+    return count >= 0 && digits % 2 ? -1 - (ptrdiff_t)digits : count;
 }
 """
+# Of decoding: -1 - index of the first bad digit; an odd one that stands alone counts as at the end.
 CALLS_CDEF = """
-static void fcm_hex_encode(const struct fcm_hex *hex, char *dst, const uint8_t *src, size_t len);
-static ptrdiff_t fcm_hex_decode(const struct fcm_hex *hex, uint8_t *dst, const char *src, size_t len);
+#define FCM_HEX_TOO_SMALL ...
+#define FCM_HEX_OVERLAP ...
+static ptrdiff_t fcm_hex_encode(const struct fcm_hex *hex, char *dst, size_t room, const uint8_t *src, size_t len);
+static ptrdiff_t fcm_hex_decode(const struct fcm_hex *hex, uint8_t *dst, size_t room, const char *src, size_t digits);
 """
 
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from ._contract import MAX_RULES, Columns, Core, EscapeOut, Rule, bad_digit, odd_length, too_small
+from ._contract import (
+    MAX_RULES,
+    Columns,
+    Core,
+    EscapeOut,
+    Rule,
+    bad_digit,
+    contiguous,
+    odd_length,
+    too_small,
+    writable,
+)
 from ._core import ffi, lib
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-    from ._core import Bytes, CData, Escape, Framer, Guard, Hex, Watch
+    from ._core import Bytes, CData, CType, Escape, Framer, Guard, Hex, Watch
+
+if sys.implementation.name != "cpython":  # elsewhere cffi lends C a copy of `bytes`, which it cannot fill
+    raise ModuleNotFoundError("the C core needs CPython", name="fcm360w._core")
 
 _EMPTY: Columns = ([], [], [], [])
-_new_text = ffi.new_allocator(should_clear_after_alloc=False)
+_OCTETS, _DIGITS = ffi.typeof("uint8_t[]"), ffi.typeof("char[]")
+_encode, _decode = lib.fcm_hex_encode, lib.fcm_hex_decode
 
 
 def pointer(data: ReadableBuffer) -> Bytes:
@@ -137,49 +153,72 @@ class WatchEngine:
 
 
 class HexCodec:
-    """One instruction set's codec."""
+    """One instruction set's codec.
+
+    A new result is a `bytes` object of zeros that C fills before anyone else has it, as CPython's own modules do.
+    """
 
     def __init__(self, hex_: Hex) -> None:
         self._hex = hex_
         self.name = ffi.string(hex_.name).decode()
 
     def encode(self, data: ReadableBuffer) -> bytes:
-        src = pointer(data)
-        out = _new_text("char[]", 2 * len(src) or 1)
-        lib.fcm_hex_encode(self._hex, out, src, len(src))
-        return bytes(ffi.buffer(out, 2 * len(src)))
+        src = data if type(data) is bytes else readable(_OCTETS, data)
+        out = bytes(2 * len(src))
+        _encode(self._hex, out, len(out), src, len(src))
+        return out
 
     def encode_into(self, data: ReadableBuffer, out: WriteableBuffer) -> int:
-        src, dst = pointer(data), ffi.from_buffer("char[]", out, require_writable=True)
-        if len(dst) < 2 * len(src):
+        src = data if type(data) is bytes else readable(_OCTETS, data)
+        dst = room(_DIGITS, out)
+        count = _encode(self._hex, dst, len(dst), src, len(src))
+        if count == lib.FCM_HEX_TOO_SMALL:
             raise too_small(len(dst), 2 * len(src))
-        lib.fcm_hex_encode(self._hex, dst, src, len(src))
-        return 2 * len(src)
+        return count if count != lib.FCM_HEX_OVERLAP else self.encode_into(plain(src), out)
 
     def decode(self, text: ReadableBuffer) -> bytes:
-        src = digits(text)
-        out = _new_text("uint8_t[]", len(src) // 2 or 1)
-        self._decode(out, src)
-        return bytes(ffi.buffer(out, len(src) // 2))
+        src = text if type(text) is bytes else readable(_DIGITS, text)
+        out = bytes(len(src) // 2)
+        count = _decode(self._hex, out, len(out), src, len(src))
+        if count < 0:
+            raise fault(src, -1 - count)
+        return out
 
     def decode_into(self, text: ReadableBuffer, out: WriteableBuffer) -> int:
-        src, dst = digits(text), ffi.from_buffer("uint8_t[]", out, require_writable=True)
-        if len(dst) < len(src) // 2:
+        src = text if type(text) is bytes else readable(_DIGITS, text)
+        dst = room(_OCTETS, out)
+        count = _decode(self._hex, dst, len(dst), src, len(src))
+        if count >= 0:
+            return count
+        if count == lib.FCM_HEX_TOO_SMALL:
             raise too_small(len(dst), len(src) // 2)
-        self._decode(dst, src)
-        return len(src) // 2
-
-    def _decode(self, dst: CData, src: Bytes) -> None:
-        count = lib.fcm_hex_decode(self._hex, dst, src, len(src) // 2)
-        if count < 0:
-            raise bad_digit(bytes(src) if isinstance(src, bytes) else bytes(ffi.buffer(src)), -1 - count)
-        if len(src) % 2:
-            raise odd_length(len(src))
+        if count == lib.FCM_HEX_OVERLAP:
+            return self.decode_into(plain(src), out)
+        raise fault(src, -1 - count)
 
 
-def digits(text: ReadableBuffer) -> Bytes:
-    """As `pointer`, for `const char *`."""
-    return text if type(text) is bytes else ffi.from_buffer("char[]", text)
+def readable(kind: CType, data: ReadableBuffer) -> CData:
+    try:
+        return ffi.from_buffer(kind, data)
+    except (BufferError, ValueError):
+        contiguous(data)
+        raise
+
+
+def room(kind: CType, out: WriteableBuffer) -> CData:
+    try:
+        return ffi.from_buffer(kind, out, True)
+    except (BufferError, ValueError):
+        writable(out)
+        raise
+
+
+def plain(src: Bytes) -> bytes:
+    return src if isinstance(src, bytes) else bytes(ffi.buffer(src))
+
+
+def fault(src: Bytes, index: int) -> ValueError:
+    return bad_digit(plain(src), index) if index < len(src) else odd_length(index)
 
 
 def codecs() -> list[HexCodec]:
