@@ -30,7 +30,10 @@ if sys.implementation.name != "cpython":  # elsewhere cffi lends C a copy of `by
 
 _EMPTY: Columns = ([], [], [], [])
 _OCTETS, _DIGITS = ffi.typeof("uint8_t[]"), ffi.typeof("char[]")
+_from_buffer = ffi.from_buffer
 _encode, _decode = lib.fcm_hex_encode, lib.fcm_hex_decode
+_TOO_SMALL, _OVERLAP = lib.FCM_HEX_TOO_SMALL, lib.FCM_HEX_OVERLAP
+_ZERO = b"\0"
 
 
 def pointer(data: ReadableBuffer) -> Bytes:
@@ -164,53 +167,63 @@ class HexCodec:
 
     def encode(self, data: ReadableBuffer) -> bytes:
         src = data if type(data) is bytes else readable(_OCTETS, data)
-        out = bytes(2 * len(src))
-        _encode(self._hex, out, len(out), src, len(src))
+        size = len(src)
+        out = _ZERO * (2 * size)
+        _encode(self._hex, out, 2 * size, src, size)
         return out
-
-    def encode_into(self, data: ReadableBuffer, out: WriteableBuffer) -> int:
-        src = data if type(data) is bytes else readable(_OCTETS, data)
-        dst = room(_DIGITS, out)
-        count = _encode(self._hex, dst, len(dst), src, len(src))
-        if count == lib.FCM_HEX_TOO_SMALL:
-            raise too_small(len(dst), 2 * len(src))
-        return count if count != lib.FCM_HEX_OVERLAP else self.encode_into(plain(src), out)
 
     def decode(self, text: ReadableBuffer) -> bytes:
         src = text if type(text) is bytes else readable(_DIGITS, text)
-        out = bytes(len(src) // 2)
-        count = _decode(self._hex, out, len(out), src, len(src))
+        size = len(src) // 2
+        out = _ZERO * size if size != 1 else bytes(1)  # times one, it would be the very object that all others share
+        count = _decode(self._hex, out, size, src, len(src))
         if count < 0:
             raise fault(src, -1 - count)
         return out
 
+    def encode_into(self, data: ReadableBuffer, out: WriteableBuffer) -> int:
+        try:
+            src = data if type(data) is bytes else _from_buffer(_OCTETS, data)
+            dst = _from_buffer(_DIGITS, out, True)
+        except (BufferError, ValueError):
+            refuse(data, out)
+            raise
+        count = _encode(self._hex, dst, len(dst), src, len(src))
+        if count >= 0:
+            return count
+        if count == _TOO_SMALL:
+            raise too_small(len(dst), 2 * len(src))
+        return self.encode_into(plain(src), out)
+
     def decode_into(self, text: ReadableBuffer, out: WriteableBuffer) -> int:
-        src = text if type(text) is bytes else readable(_DIGITS, text)
-        dst = room(_OCTETS, out)
+        try:
+            src = text if type(text) is bytes else _from_buffer(_DIGITS, text)
+            dst = _from_buffer(_OCTETS, out, True)
+        except (BufferError, ValueError):
+            refuse(text, out)
+            raise
         count = _decode(self._hex, dst, len(dst), src, len(src))
         if count >= 0:
             return count
-        if count == lib.FCM_HEX_TOO_SMALL:
+        if count == _TOO_SMALL:
             raise too_small(len(dst), len(src) // 2)
-        if count == lib.FCM_HEX_OVERLAP:
+        if count == _OVERLAP:
             return self.decode_into(plain(src), out)
         raise fault(src, -1 - count)
 
 
 def readable(kind: CType, data: ReadableBuffer) -> CData:
     try:
-        return ffi.from_buffer(kind, data)
+        return _from_buffer(kind, data)
     except (BufferError, ValueError):
         contiguous(data)
         raise
 
 
-def room(kind: CType, out: WriteableBuffer) -> CData:
-    try:
-        return ffi.from_buffer(kind, out, True)
-    except (BufferError, ValueError):
-        writable(out)
-        raise
+def refuse(data: ReadableBuffer, out: WriteableBuffer) -> None:
+    """Say of the buffer at fault why it will not do."""
+    contiguous(data)
+    writable(out)
 
 
 def plain(src: Bytes) -> bytes:
