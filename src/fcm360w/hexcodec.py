@@ -26,8 +26,8 @@ VARIABLE = "FCM360W_HEX"
 LEVELS: Final[tuple[str, ...]] = tuple(codec.name for codec in core.codecs)
 """The implementations this machine can run, fastest first."""
 
-# Below these the standard library is quicker than the way into the core: `python benches/hex.py --crossover` said 144 to
-# 176 octets, and 512 to 640 octets of two digits each.
+# Below these the standard library is quicker than the way into the core: `python benches/hex.py --crossover` said 144
+# to 176 octets, and 512 to 640 octets of two digits each.
 _FEW_OCTETS = 160
 _FEW_DIGITS = 2 * 576
 
@@ -73,8 +73,8 @@ def decode(text: ReadableBuffer) -> bytes:
 def encode_into(data: ReadableBuffer, out: WriteableBuffer) -> int:
     """Encode to the start of `out`, twice the size of `data` or more; returns how many digits were written.
 
-    Meant for long inputs: of a short one `encode` makes less ado.  The two may overlap, at the price of a copy of `data`.
-    Raises ValueError if `out` is too small, and leaves it alone.
+    Meant for long inputs: of a short one `encode` makes less ado.  The two may overlap, at the price of a copy of
+    `data`.  Raises ValueError if `out` is too small, and leaves it alone.
     """
     return _codec.encode_into(data, out)
 
