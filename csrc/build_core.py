@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from sysconfig import get_config_var
 
 from cffi import FFI
 
@@ -22,43 +23,17 @@ SOURCES = [
     "csrc/fcm_rule.c",
     "csrc/fcm_watch.c",
 ]
-HEADERS = ["csrc/fcm.h", "csrc/fcm_cpu.h", "csrc/fcm_hex.h", "csrc/fcm_rule.h", "csrc/fcm_time.h"]
+HEADERS = [
+    "csrc/fcm.h",
+    "csrc/fcm_cpu.h",
+    "csrc/fcm_hex.h",
+    "csrc/fcm_rule.h",
+    "csrc/fcm_time.h",
+    "csrc/hex_functions.h",
+]
 
-# cffi calls a plain function directly, but a pointer to one by way of libffi.
-CALLS = """
-#define FCM_HEX_TOO_SMALL PTRDIFF_MIN
-#define FCM_HEX_OVERLAP (PTRDIFF_MIN + 1)
-
-static int fcm_hex_apart(const void *dst, size_t room, const void *src, size_t len)
-{
-    uintptr_t to = (uintptr_t)dst, from = (uintptr_t)src;
-    return to >= from + len || from >= to + room;
-}
-
-static ptrdiff_t fcm_hex_encode(const struct fcm_hex *hex, char *dst, size_t room, const uint8_t *src, size_t len)
-{
-    if (room / 2 < len) return FCM_HEX_TOO_SMALL;
-    if (!fcm_hex_apart(dst, 2 * len, src, len)) return FCM_HEX_OVERLAP;
-    hex->encode(dst, src, len);
-    return (ptrdiff_t)(2 * len);
-}
-
-static ptrdiff_t fcm_hex_decode(const struct fcm_hex *hex, uint8_t *dst, size_t room, const char *src, size_t digits)
-{
-    ptrdiff_t count;
-    if (room < digits / 2) return FCM_HEX_TOO_SMALL;
-    if (!fcm_hex_apart(dst, digits / 2, src, digits)) return FCM_HEX_OVERLAP;
-    count = hex->decode(dst, src, digits / 2);
-    return count >= 0 && digits % 2 ? -1 - (ptrdiff_t)digits : count;
-}
-"""
-# Of decoding: -1 - index of the first bad digit; an odd one that stands alone counts as at the end.
-CALLS_CDEF = """
-#define FCM_HEX_TOO_SMALL ...
-#define FCM_HEX_OVERLAP ...
-static ptrdiff_t fcm_hex_encode(const struct fcm_hex *hex, char *dst, size_t room, const uint8_t *src, size_t len);
-static ptrdiff_t fcm_hex_decode(const struct fcm_hex *hex, uint8_t *dst, size_t room, const char *src, size_t digits);
-"""
+# The stable ABI has buffers since CPython 3.11; a free-threaded build has no stable ABI.
+MACROS: list[tuple[str, str | None]] = [] if get_config_var("Py_GIL_DISABLED") else [("Py_LIMITED_API", "0x030B0000")]
 
 
 def declarations(header: str) -> str:
@@ -75,7 +50,14 @@ def declarations(header: str) -> str:
 
 
 ffibuilder = FFI()
-ffibuilder.cdef(declarations(Path(__file__).with_name("fcm.h").read_text(encoding="utf-8")) + CALLS_CDEF)
+ffibuilder.cdef(
+    declarations(Path(__file__).with_name("fcm.h").read_text(encoding="utf-8")) + "static void fcm_hex_install(void);"
+)
 ffibuilder.set_source(
-    "fcm360w._core", '#include "fcm.h"\n' + CALLS, sources=SOURCES, depends=HEADERS, include_dirs=["csrc"]
+    "fcm360w._core",
+    '#include "fcm.h"\n#include "hex_functions.h"\n',
+    sources=SOURCES,
+    depends=HEADERS,
+    include_dirs=["csrc"],
+    define_macros=MACROS,
 )

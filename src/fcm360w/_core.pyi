@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 from _typeshed import ReadableBuffer, WriteableBuffer
@@ -37,9 +37,6 @@ class Watch(CData):
     verdict: int
     marker: int
 
-class Hex(CData):
-    name: CData
-
 # Buffers are passed as they are where the C function takes `const uint8_t *` and they are `bytes`.
 Bytes = bytes | CData
 
@@ -63,8 +60,6 @@ class Lib:
     FCM_HELD: int
     FCM_SUSPECT: int
     FCM_SILENT: int
-    FCM_HEX_TOO_SMALL: int
-    FCM_HEX_OVERLAP: int
 
     def fcm_framer_init(self, f: Framer, eol: int, rules: CData, rule_count: int, max_line: int, /) -> None: ...
     def fcm_framer_scan(self, f: Framer, data: Bytes, size: int, events: CData, cap: int, used: CData, /) -> int: ...
@@ -81,20 +76,23 @@ class Lib:
     def fcm_watch_marker_len(self, w: Watch, /) -> int: ...
     def fcm_watch_last_line(self, w: Watch, /) -> int: ...
     def fcm_watch_release(self, w: Watch, /) -> None: ...
-    def fcm_hex_list(self) -> Sequence[Hex]: ...
-    def fcm_hex_encode(self, codec: Hex, dst: Bytes, room: int, src: Bytes, size: int, /) -> int: ...
-    def fcm_hex_decode(self, codec: Hex, dst: Bytes, room: int, src: Bytes, digits: int, /) -> int: ...
+    def fcm_hex_install(self) -> None: ...
 
 class FFI:
-    NULL: CData
     def new(self, cdecl: str, init: Any = ..., /) -> Any: ...
-    def typeof(self, cdecl: str, /) -> CType: ...
-    def from_buffer(
-        self, cdecl: str | CType, buffer: ReadableBuffer | WriteableBuffer, require_writable: bool = ..., /
-    ) -> CData: ...
-    def buffer(self, cdata: CData, size: int = ..., /) -> memoryview: ...
+    def from_buffer(self, cdecl: str, buffer: ReadableBuffer, /) -> CData: ...
     def unpack(self, cdata: CData, length: int, /) -> list[int]: ...
-    def string(self, cdata: CData, /) -> bytes: ...
 
 ffi: FFI
 lib: Lib
+
+# Of fcm_hex_install: name, encode, decode, encode_into, decode_into; fastest first.
+hex_codecs: list[
+    tuple[
+        str,
+        Callable[[ReadableBuffer], bytes],
+        Callable[[ReadableBuffer], bytes],
+        Callable[[ReadableBuffer, WriteableBuffer], int],
+        Callable[[ReadableBuffer, WriteableBuffer], int],
+    ]
+]

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from ._contract import (
-    MAX_RULES,
-    Columns,
-    Core,
-    EscapeOut,
-    Rule,
-    bad_digit,
-    contiguous,
-    odd_length,
-    too_small,
-    writable,
-)
+from . import _core
+from ._contract import MAX_RULES, Columns, Core, EscapeOut, Rule
 from ._core import ffi, lib
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-    from ._core import Bytes, CData, CType, Escape, Framer, Guard, Hex, Watch
-
-if sys.implementation.name != "cpython":  # elsewhere cffi lends C a copy of `bytes`, which it cannot fill
-    raise ModuleNotFoundError("the C core needs CPython", name="fcm360w._core")
+    from ._core import Bytes, CData, Escape, Framer, Guard, Watch
 
 _EMPTY: Columns = ([], [], [], [])
-_OCTETS, _DIGITS = ffi.typeof("uint8_t[]"), ffi.typeof("char[]")
-_from_buffer = ffi.from_buffer
-_encode, _decode = lib.fcm_hex_encode, lib.fcm_hex_decode
-_TOO_SMALL, _OVERLAP = lib.FCM_HEX_TOO_SMALL, lib.FCM_HEX_OVERLAP
-_ZERO = b"\0"
 
 
 def pointer(data: ReadableBuffer) -> Bytes:
@@ -155,91 +136,19 @@ class WatchEngine:
         lib.fcm_watch_release(self.state)
 
 
-class HexCodec:
-    """One instruction set's codec.
+class HexCodec(NamedTuple):
+    """One instruction set's codec: built-in functions, since a call through cffi costs more than a short input."""
 
-    A new result is a `bytes` object of zeros that C fills before anyone else has it, as CPython's own modules do.
-    """
-
-    def __init__(self, hex_: Hex) -> None:
-        self._hex = hex_
-        self.name = ffi.string(hex_.name).decode()
-
-    def encode(self, data: ReadableBuffer) -> bytes:
-        src = data if type(data) is bytes else readable(_OCTETS, data)
-        size = len(src)
-        out = _ZERO * (2 * size)
-        _encode(self._hex, out, 2 * size, src, size)
-        return out
-
-    def decode(self, text: ReadableBuffer) -> bytes:
-        src = text if type(text) is bytes else readable(_DIGITS, text)
-        size = len(src) // 2
-        out = _ZERO * size if size != 1 else bytes(1)  # times one, it would be the very object that all others share
-        count = _decode(self._hex, out, size, src, len(src))
-        if count < 0:
-            raise fault(src, -1 - count)
-        return out
-
-    def encode_into(self, data: ReadableBuffer, out: WriteableBuffer) -> int:
-        try:
-            src = data if type(data) is bytes else _from_buffer(_OCTETS, data)
-            dst = _from_buffer(_DIGITS, out, True)
-        except (BufferError, ValueError):
-            refuse(data, out)
-            raise
-        count = _encode(self._hex, dst, len(dst), src, len(src))
-        if count >= 0:
-            return count
-        if count == _TOO_SMALL:
-            raise too_small(len(dst), 2 * len(src))
-        return self.encode_into(plain(src), out)
-
-    def decode_into(self, text: ReadableBuffer, out: WriteableBuffer) -> int:
-        try:
-            src = text if type(text) is bytes else _from_buffer(_DIGITS, text)
-            dst = _from_buffer(_OCTETS, out, True)
-        except (BufferError, ValueError):
-            refuse(text, out)
-            raise
-        count = _decode(self._hex, dst, len(dst), src, len(src))
-        if count >= 0:
-            return count
-        if count == _TOO_SMALL:
-            raise too_small(len(dst), len(src) // 2)
-        if count == _OVERLAP:
-            return self.decode_into(plain(src), out)
-        raise fault(src, -1 - count)
-
-
-def readable(kind: CType, data: ReadableBuffer) -> CData:
-    try:
-        return _from_buffer(kind, data)
-    except (BufferError, ValueError):
-        contiguous(data)
-        raise
-
-
-def refuse(data: ReadableBuffer, out: WriteableBuffer) -> None:
-    """Say of the buffer at fault why it will not do."""
-    contiguous(data)
-    writable(out)
-
-
-def plain(src: Bytes) -> bytes:
-    return src if isinstance(src, bytes) else bytes(ffi.buffer(src))
-
-
-def fault(src: Bytes, index: int) -> ValueError:
-    return bad_digit(plain(src), index) if index < len(src) else odd_length(index)
+    name: str
+    encode: Callable[[ReadableBuffer], bytes]
+    decode: Callable[[ReadableBuffer], bytes]
+    encode_into: Callable[[ReadableBuffer, WriteableBuffer], int]
+    decode_into: Callable[[ReadableBuffer, WriteableBuffer], int]
 
 
 def codecs() -> list[HexCodec]:
-    found = lib.fcm_hex_list()
-    out: list[HexCodec] = []
-    while cast(object, found[len(out)]) != ffi.NULL:
-        out.append(HexCodec(found[len(out)]))
-    return out
+    lib.fcm_hex_install()
+    return [HexCodec(*functions) for functions in _core.hex_codecs]
 
 
 core = Core(FramerEngine, EscapeEngine, GuardEngine, WatchEngine, codecs())

@@ -9,7 +9,6 @@ FCM360W_HEX in the environment, read once at import, names the one of LEVELS tha
 from __future__ import annotations
 
 import os
-from binascii import Error, a2b_hex, b2a_hex
 from typing import TYPE_CHECKING, Final
 
 from ._contract import Codec
@@ -26,19 +25,11 @@ VARIABLE = "FCM360W_HEX"
 LEVELS: Final[tuple[str, ...]] = tuple(codec.name for codec in core.codecs)
 """The implementations this machine can run, fastest first."""
 
-# Below these the standard library is quicker than the way into the core: `python benches/hex.py --crossover` said 144
-# to 176 octets, and 512 to 640 octets of two digits each.
-_FEW_OCTETS = 160
-_FEW_DIGITS = 2 * 576
-
 _codec: Codec
 
 
 def use(level: str) -> None:
-    """Have one of LEVELS do the work from now on, in the whole process.  CoreUnavailable for another name.
-
-    Short `bytes` are left to the standard library whatever the level.
-    """
+    """Have one of LEVELS do the work from now on, in the whole process.  CoreUnavailable for another name."""
     global _codec
     if level not in LEVELS:
         raise CoreUnavailable(f"no hex codec {level!r} ({VARIABLE}): this core and machine have {', '.join(LEVELS)}")
@@ -52,8 +43,6 @@ def in_use() -> str:
 
 def encode(data: ReadableBuffer) -> bytes:
     """Two upper-case digits for each byte."""
-    if type(data) is bytes and len(data) < _FEW_OCTETS:
-        return b2a_hex(data).upper()
     return _codec.encode(data)
 
 
@@ -62,19 +51,14 @@ def decode(text: ReadableBuffer) -> bytes:
 
     Raises ValueError that names the index of the first bad digit, or of the last one if their number is odd.
     """
-    if type(text) is bytes and len(text) < _FEW_DIGITS:
-        try:
-            return a2b_hex(text)
-        except Error:
-            return _codec.decode(text)  # which says where
     return _codec.decode(text)
 
 
 def encode_into(data: ReadableBuffer, out: WriteableBuffer) -> int:
     """Encode to the start of `out`, twice the size of `data` or more; returns how many digits were written.
 
-    Meant for long inputs: of a short one `encode` makes less ado.  The two may overlap, at the price of a copy of
-    `data`.  Raises ValueError if `out` is too small, and leaves it alone.
+    The two may overlap, at the price of a copy of `data`.  Raises ValueError if `out` is too small, before anything is
+    written.
     """
     return _codec.encode_into(data, out)
 
@@ -82,8 +66,8 @@ def encode_into(data: ReadableBuffer, out: WriteableBuffer) -> int:
 def decode_into(text: ReadableBuffer, out: WriteableBuffer) -> int:
     """Decode to the start of `out`, half the size of `text` or more; returns how many bytes were written.
 
-    Meant for long inputs, as `encode_into`, and the two may overlap in the same way.  Raises ValueError if `out` is too
-    small, and leaves it alone; raises ValueError as `decode`, and then `out` holds nothing of use.
+    The two may overlap, at the price of a copy of `text`.  Raises ValueError if `out` is too small, before anything is
+    written, and as `decode`, after which `out` holds nothing of use.
     """
     return _codec.decode_into(text, out)
 
