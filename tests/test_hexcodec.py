@@ -153,6 +153,37 @@ def test_a_buffer_with_gaps_is_refused(level: str, gaps: memoryview) -> None:
             into(b"00", gaps)
 
 
+@on_every_level
+def test_long_inputs(level: str) -> None:
+    codec, data = CODECS[level], OCTETS * 5300  # more than 2 MiB: the GIL is given up
+    text = codec.encode(data)
+    assert text == data.hex().upper().encode()
+    assert codec.decode(text) == data
+    out = bytearray(len(text))
+    assert codec.encode_into(data, out) == len(text)
+    assert (out == text, codec.decode_into(out, out), out.startswith(data)) == (True, len(data), True)
+    with pytest.raises(ValueError, match=f"index {len(text)}: b'x'"):
+        codec.decode(text + b"x0")
+
+
+@on_every_level
+def test_nothing_is_kept(level: str) -> None:
+    codec, data, out = CODECS[level], bytearray(OCTETS), bytearray(1000)
+    for act in (
+        lambda: codec.encode_into(data, out),
+        lambda: codec.encode_into(data, bytearray(7)),
+        lambda: codec.encode_into(data, b"!" * 1000),  # type: ignore[arg-type]
+        lambda: codec.encode_into(memoryview(out)[:300], out),
+        lambda: codec.decode_into(data, out),
+        lambda: codec.decode_into(out, data),
+        lambda: codec.encode(data),
+        lambda: codec.decode(data),
+    ):
+        outcome(act)
+        data.append(0)  # BufferError while anything looks at it
+        out.append(0)
+
+
 READ_ONLY = [b"!" * 8, memoryview(b"!" * 8), np.frombuffer(b"!" * 8, np.uint8)]
 
 
