@@ -86,13 +86,8 @@ class FFI:
 ffi: FFI
 lib: Lib
 
+Encode = Callable[[ReadableBuffer], bytes]
+Into = Callable[[ReadableBuffer, WriteableBuffer], int]
+
 # Of fcm_hex_install: name, encode, decode, encode_into, decode_into; fastest first.
-hex_codecs: list[
-    tuple[
-        str,
-        Callable[[ReadableBuffer], bytes],
-        Callable[[ReadableBuffer], bytes],
-        Callable[[ReadableBuffer, WriteableBuffer], int],
-        Callable[[ReadableBuffer, WriteableBuffer], int],
-    ]
-]
+hex_codecs: list[tuple[str, Encode, Encode, Into, Into]]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from . import _core
 from ._contract import MAX_RULES, Columns, Core, EscapeOut, Rule
 from ._core import ffi, lib
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
+    from _typeshed import ReadableBuffer
 
-    from ._core import Bytes, CData, Escape, Framer, Guard, Watch
+    from ._core import Bytes, CData, Encode, Escape, Framer, Guard, Into, Watch
 
 _EMPTY: Columns = ([], [], [], [])
 
@@ -136,14 +136,15 @@ class WatchEngine:
         lib.fcm_watch_release(self.state)
 
 
-class HexCodec(NamedTuple):
+class HexCodec:
     """One instruction set's codec: built-in functions, since a call through cffi costs more than a short input."""
 
-    name: str
-    encode: Callable[[ReadableBuffer], bytes]
-    decode: Callable[[ReadableBuffer], bytes]
-    encode_into: Callable[[ReadableBuffer, WriteableBuffer], int]
-    decode_into: Callable[[ReadableBuffer, WriteableBuffer], int]
+    def __init__(self, name: str, encode: Encode, decode: Encode, encode_into: Into, decode_into: Into) -> None:
+        self.name = name
+        self.encode = encode
+        self.decode = decode
+        self.encode_into = encode_into
+        self.decode_into = decode_into
 
 
 def codecs() -> list[HexCodec]:
