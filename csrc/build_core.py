@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from sysconfig import get_config_var
 
 from cffi import FFI
 
@@ -16,27 +17,23 @@ SOURCES = [
     "csrc/fcm_frame.c",
     "csrc/fcm_hex.c",
     "csrc/fcm_hex_avx2.c",
+    "csrc/fcm_hex_avx512.c",
+    "csrc/fcm_hex_neon.c",
+    "csrc/fcm_hex_ssse3.c",
     "csrc/fcm_rule.c",
     "csrc/fcm_watch.c",
 ]
-HEADERS = ["csrc/fcm.h", "csrc/fcm_cpu.h", "csrc/fcm_hex.h", "csrc/fcm_rule.h", "csrc/fcm_time.h"]
+HEADERS = [
+    "csrc/fcm.h",
+    "csrc/fcm_cpu.h",
+    "csrc/fcm_hex.h",
+    "csrc/fcm_rule.h",
+    "csrc/fcm_time.h",
+    "csrc/hex_functions.h",
+]
 
-# cffi calls a plain function directly, but a pointer to one by way of libffi.
-CALLS = """
-static void fcm_hex_encode(const struct fcm_hex *hex, char *dst, const uint8_t *src, size_t len)
-{
-    hex->encode(dst, src, len);
-}
-
-static ptrdiff_t fcm_hex_decode(const struct fcm_hex *hex, uint8_t *dst, const char *src, size_t len)
-{
-    return hex->decode(dst, src, len);
-}
-"""
-CALLS_CDEF = """
-static void fcm_hex_encode(const struct fcm_hex *hex, char *dst, const uint8_t *src, size_t len);
-static ptrdiff_t fcm_hex_decode(const struct fcm_hex *hex, uint8_t *dst, const char *src, size_t len);
-"""
+# The stable ABI has buffers since CPython 3.11; a free-threaded build has no stable ABI.
+MACROS: list[tuple[str, str | None]] = [] if get_config_var("Py_GIL_DISABLED") else [("Py_LIMITED_API", "0x030B0000")]
 
 
 def declarations(header: str) -> str:
@@ -53,7 +50,14 @@ def declarations(header: str) -> str:
 
 
 ffibuilder = FFI()
-ffibuilder.cdef(declarations(Path(__file__).with_name("fcm.h").read_text(encoding="utf-8")) + CALLS_CDEF)
+ffibuilder.cdef(
+    declarations(Path(__file__).with_name("fcm.h").read_text(encoding="utf-8")) + "static void fcm_hex_install(void);"
+)
 ffibuilder.set_source(
-    "fcm360w._core", '#include "fcm.h"\n' + CALLS, sources=SOURCES, depends=HEADERS, include_dirs=["csrc"]
+    "fcm360w._core",
+    '#include "fcm.h"\n#include "hex_functions.h"\n',
+    sources=SOURCES,
+    depends=HEADERS,
+    include_dirs=["csrc"],
+    define_macros=MACROS,
 )

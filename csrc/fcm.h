@@ -224,7 +224,7 @@ void fcm_watch_release(struct fcm_watch *w);
 /* ---- hex ----------------------------------------------------------------- */
 
 struct fcm_hex {
-    const char *name; /* "scalar", "avx2" */
+    const char *name; /* "avx512", "avx2", "ssse3", "neon" or "scalar" */
     /* Write 2*len upper-case digits; dst and src must not overlap. */
     void (*encode)(char *dst, const uint8_t *src, size_t len);
     /* Read 2*len digits of either case.  Returns len, or the index in src of the
@@ -232,7 +232,8 @@ struct fcm_hex {
     ptrdiff_t (*decode)(uint8_t *dst, const char *src, size_t len);
 };
 
-/* Implementations this CPU can run, fastest first; ends with NULL.  Never empty. */
+/* Implementations this CPU can run, fastest first; ends with NULL.  Never empty.  Asks the CPU: call it once and keep
+ * what you choose. */
 const struct fcm_hex *const *fcm_hex_list(void);
 
 #ifdef __cplusplus

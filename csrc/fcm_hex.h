@@ -7,7 +7,13 @@
 void fcm_hex_encode_scalar(char *dst, const uint8_t *src, size_t len);
 ptrdiff_t fcm_hex_decode_scalar(uint8_t *dst, const char *src, size_t len);
 
-/* Where FCM_WITH_AVX2 is defined; else there is no such object. */
-extern const struct fcm_hex fcm_hex_avx2;
+/* What a vector loop that stopped after `done` of `len` octets leaves: the tail, or the block with the bad digit. */
+ptrdiff_t fcm_hex_decode_rest(uint8_t *dst, const char *src, size_t len, size_t done);
+
+/* Where FCM_WITH_X86 is defined; else there are no such objects. */
+extern const struct fcm_hex fcm_hex_ssse3, fcm_hex_avx2, fcm_hex_avx512;
+
+/* Where FCM_WITH_NEON is. */
+extern const struct fcm_hex fcm_hex_neon;
 
 #endif

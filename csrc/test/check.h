@@ -16,6 +16,9 @@ bool check_that(bool holds, const char *condition, const char *file, int line);
 #define GUARDED 262144
 uint8_t *guarded(int slot, const void *data, size_t len);
 
+/* The same, but it starts where the mapped memory does. */
+uint8_t *guarded_start(int slot, const void *data, size_t len);
+
 void test_frame(void);
 void test_escape(void);
 void test_guard(void);

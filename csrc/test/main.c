@@ -17,23 +17,37 @@ bool check_that(bool holds, const char *condition, const char *file, int line)
     return false;
 }
 
-/* The end of a mapping of `size` bytes, before a page that may not be touched. */
-static uint8_t *map_guarded(size_t size)
+/* Whole pages that hold GUARDED bytes. */
+static size_t mapped(void)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    uint8_t *start = mmap(NULL, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (start == MAP_FAILED || mprotect(start + size, page, PROT_NONE) != 0) abort();
-    return start + size;
+    return (GUARDED + page - 1) / page * page;
+}
+
+/* The start of a mapping between two pages that may not be touched. */
+static uint8_t *map_guarded(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), size = mapped();
+    uint8_t *start = mmap(NULL, size + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED || mprotect(start + page, size, PROT_READ | PROT_WRITE) != 0) abort();
+    return start + page;
+}
+
+uint8_t *guarded_start(int slot, const void *data, size_t len)
+{
+    static uint8_t *starts[2];
+    if (len > GUARDED) abort();
+    if (!starts[slot]) starts[slot] = map_guarded();
+    if (len > 0) memmove(starts[slot], data, len);
+    return starts[slot];
 }
 
 uint8_t *guarded(int slot, const void *data, size_t len)
 {
-    static uint8_t *ends[2];
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *place = guarded_start(slot, NULL, 0) + mapped() - len;
     if (len > GUARDED) abort();
-    if (!ends[slot]) ends[slot] = map_guarded((GUARDED + page - 1) / page * page);
-    if (len > 0) memmove(ends[slot] - len, data, len);
-    return ends[slot] - len;
+    if (len > 0) memmove(place, data, len);
+    return place;
 }
 
 int main(void)

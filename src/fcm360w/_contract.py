@@ -179,14 +179,14 @@ class WatchEngine(Protocol):
 
 
 class Codec(Protocol):
-    """A hex codec.  `decode` and `decode_into` raise ValueError naming the first bad digit."""
+    """A hex codec, of one core and instruction set.  `hexcodec` has the contract of each method."""
 
     @property
     def name(self) -> str: ...
-    def encode(self, data: ReadableBuffer) -> bytes: ...
-    def decode(self, text: ReadableBuffer) -> bytes: ...
-    def encode_into(self, data: ReadableBuffer, out: WriteableBuffer) -> int: ...
-    def decode_into(self, text: ReadableBuffer, out: WriteableBuffer) -> int: ...
+    def encode(self, data: ReadableBuffer, /) -> bytes: ...
+    def decode(self, text: ReadableBuffer, /) -> bytes: ...
+    def encode_into(self, data: ReadableBuffer, out: WriteableBuffer, /) -> int: ...
+    def decode_into(self, text: ReadableBuffer, out: WriteableBuffer, /) -> int: ...
 
 
 class Core(NamedTuple):
@@ -201,6 +201,21 @@ class Core(NamedTuple):
 
 def octets(data: ReadableBuffer) -> bytes:
     return data if type(data) is bytes else bytes(memoryview(data))
+
+
+def contiguous(data: ReadableBuffer) -> ReadableBuffer:
+    """The buffer itself.  BufferError if its bytes do not lie side by side."""
+    if not memoryview(data).c_contiguous:
+        raise BufferError("the buffer is not contiguous: pass a copy, such as bytes(buffer)")
+    return data
+
+
+def writable(out: WriteableBuffer) -> memoryview:
+    """A view of it.  BufferError if it cannot be written to as one piece."""
+    view = memoryview(contiguous(out))
+    if view.readonly:
+        raise BufferError("the output buffer is read-only")
+    return view
 
 
 def bad_digit(text: bytes, index: int) -> ValueError:

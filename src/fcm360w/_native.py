@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from ._contract import MAX_RULES, Columns, Core, EscapeOut, Rule, bad_digit, odd_length, too_small
+from . import _core
+from ._contract import MAX_RULES, Columns, Core, EscapeOut, Rule
 from ._core import ffi, lib
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
+    from _typeshed import ReadableBuffer
 
-    from ._core import Bytes, CData, Escape, Framer, Guard, Hex, Watch
+    from ._core import Bytes, CData, Encode, Escape, Framer, Guard, Into, Watch
 
 _EMPTY: Columns = ([], [], [], [])
-_new_text = ffi.new_allocator(should_clear_after_alloc=False)
 
 
 def pointer(data: ReadableBuffer) -> Bytes:
@@ -137,57 +137,19 @@ class WatchEngine:
 
 
 class HexCodec:
-    """One instruction set's codec."""
+    """One instruction set's codec: built-in functions, since a call through cffi costs more than a short input."""
 
-    def __init__(self, hex_: Hex) -> None:
-        self._hex = hex_
-        self.name = ffi.string(hex_.name).decode()
-
-    def encode(self, data: ReadableBuffer) -> bytes:
-        src = pointer(data)
-        out = _new_text("char[]", 2 * len(src) or 1)
-        lib.fcm_hex_encode(self._hex, out, src, len(src))
-        return bytes(ffi.buffer(out, 2 * len(src)))
-
-    def encode_into(self, data: ReadableBuffer, out: WriteableBuffer) -> int:
-        src, dst = pointer(data), ffi.from_buffer("char[]", out, require_writable=True)
-        if len(dst) < 2 * len(src):
-            raise too_small(len(dst), 2 * len(src))
-        lib.fcm_hex_encode(self._hex, dst, src, len(src))
-        return 2 * len(src)
-
-    def decode(self, text: ReadableBuffer) -> bytes:
-        src = digits(text)
-        out = _new_text("uint8_t[]", len(src) // 2 or 1)
-        self._decode(out, src)
-        return bytes(ffi.buffer(out, len(src) // 2))
-
-    def decode_into(self, text: ReadableBuffer, out: WriteableBuffer) -> int:
-        src, dst = digits(text), ffi.from_buffer("uint8_t[]", out, require_writable=True)
-        if len(dst) < len(src) // 2:
-            raise too_small(len(dst), len(src) // 2)
-        self._decode(dst, src)
-        return len(src) // 2
-
-    def _decode(self, dst: CData, src: Bytes) -> None:
-        count = lib.fcm_hex_decode(self._hex, dst, src, len(src) // 2)
-        if count < 0:
-            raise bad_digit(bytes(src) if isinstance(src, bytes) else bytes(ffi.buffer(src)), -1 - count)
-        if len(src) % 2:
-            raise odd_length(len(src))
-
-
-def digits(text: ReadableBuffer) -> Bytes:
-    """As `pointer`, for `const char *`."""
-    return text if type(text) is bytes else ffi.from_buffer("char[]", text)
+    def __init__(self, name: str, encode: Encode, decode: Encode, encode_into: Into, decode_into: Into) -> None:
+        self.name = name
+        self.encode = encode
+        self.decode = decode
+        self.encode_into = encode_into
+        self.decode_into = decode_into
 
 
 def codecs() -> list[HexCodec]:
-    found = lib.fcm_hex_list()
-    out: list[HexCodec] = []
-    while cast(object, found[len(out)]) != ffi.NULL:
-        out.append(HexCodec(found[len(out)]))
-    return out
+    lib.fcm_hex_install()
+    return [HexCodec(*functions) for functions in _core.hex_codecs]
 
 
 core = Core(FramerEngine, EscapeEngine, GuardEngine, WatchEngine, codecs())

@@ -6,7 +6,7 @@ import re
 from binascii import Error, a2b_hex, b2a_hex
 from typing import TYPE_CHECKING
 
-from .._contract import bad_digit, octets, odd_length, too_small
+from .._contract import bad_digit, contiguous, octets, odd_length, too_small, writable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -18,31 +18,34 @@ class HexCodec:
     name = "python"
 
     def encode(self, data: ReadableBuffer) -> bytes:
-        return b2a_hex(data).upper()
+        return b2a_hex(contiguous(data)).upper()
 
     def decode(self, text: ReadableBuffer) -> bytes:
-        digits = octets(text)
+        digits = octets(contiguous(text))
         try:
             return a2b_hex(digits)
         except Error:
             raise self._fault(digits) from None
 
     def encode_into(self, data: ReadableBuffer, out: WriteableBuffer) -> int:
-        return self._put(self.encode(data), out)
+        view = self._room(out, 2 * memoryview(data).nbytes)
+        return self._put(self.encode(data), view)
 
     def decode_into(self, text: ReadableBuffer, out: WriteableBuffer) -> int:
-        room, need = memoryview(out).nbytes, memoryview(text).nbytes // 2
-        if room < need:
-            raise too_small(room, need)
-        return self._put(self.decode(text), out)
+        view = self._room(out, memoryview(text).nbytes // 2)
+        return self._put(self.decode(text), view)
 
     @staticmethod
-    def _put(result: bytes, out: WriteableBuffer) -> int:
-        room = memoryview(out)
-        if room.nbytes < len(result):
-            raise too_small(room.nbytes, len(result))
+    def _room(out: WriteableBuffer, need: int) -> memoryview:
+        view = writable(out)
+        if view.nbytes < need:
+            raise too_small(view.nbytes, need)
+        return view
+
+    @staticmethod
+    def _put(result: bytes, view: memoryview) -> int:
         if result:  # an empty view has no other form
-            room.cast("B")[: len(result)] = result
+            view.cast("B")[: len(result)] = result
         return len(result)
 
     @staticmethod
