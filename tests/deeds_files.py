@@ -113,7 +113,7 @@ def open_late(scene: Scene) -> Act:
     def then_still() -> tuple[OpenedFile, ...]:
         """The last answer before the twin stands still for a while."""
         scene.world.frozen = True
-        scene.world.after(2.0, lambda: setattr(scene.world, "frozen", False))
+        scene.world.after(3.0, lambda: setattr(scene.world, "frozen", False))
         return told()
 
     yield

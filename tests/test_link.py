@@ -719,7 +719,7 @@ def test_a_command_times_out_in_the_manuals_time_and_a_margin() -> None:
     with pytest.raises(CommandTimeout) as caught:
         world.run(tcp.Close(3, 7))
     assert world.now == pytest.approx(begin + 7.0 + MARGIN)
-    assert (caught.value.command, caught.value.seconds, caught.value.section) == ("AT+QICLOSE=3,7", 8.0, "2.3.3")
+    assert (caught.value.command, caught.value.seconds, caught.value.section) == ("AT+QICLOSE=3,7", 9.0, "2.3.3")
     assert world.link.state is State.UNSURE
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # the LF must be there, or a payload that begins with one would lose it.
 LINE_END = b"\r\n"
 MAX_COMMAND = 1024
-MARGIN = 1.0
+MARGIN = 2.0
 
 # A command that crossed with the banner of a module which had just started is answered all the same.
 CROSSING = 5.0
