@@ -15,6 +15,7 @@ import fcm360w
 from fcm360w.channel import Mode
 from fcm360w.commands import system, tcp, wifi
 from fcm360w.errors import CommandError, CommandTimeout, PeerClosed, TransportLost, TransportUnavailable, UsageError
+from fcm360w.pending import MARGIN
 from fcm360w.sim import World
 from fcm360w.sim.memory import MemoryServer
 from fcm360w.sim.pipes import MemoryPeer
@@ -78,7 +79,7 @@ def test_a_module_that_answers_nothing_is_given_up_in_the_time_its_row_grants() 
         before = world.now
         with pytest.raises(CommandTimeout):
             module.run(system.GetVersion())
-        assert before < world.now <= before + system.GetVersion().timeout() + 2
+        assert before < world.now <= before + system.GetVersion().timeout() + MARGIN + 1
         world.unwired = False
 
 
