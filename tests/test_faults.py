@@ -52,7 +52,7 @@ RESTARTED = 60.0
 RECOVERY = 10.0
 
 # Each fault begins at another moment, so that together they come at all of them.
-STRIDE = stride(5, 15)
+STRIDE = stride(8, 40)
 
 
 def fixed(module: Module) -> object:

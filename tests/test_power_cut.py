@@ -22,7 +22,7 @@ for chapter in Path(__file__).parent.glob("procedures_*.py"):
     import_module(chapter.stem)
 
 # Each cut is a process.
-STRIDE = stride(1, 4)
+STRIDE = stride(1, 6)
 
 
 class Counted:
