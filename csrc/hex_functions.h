@@ -32,10 +32,10 @@ static int hex_write(PyObject *object, Py_buffer *view)
 }
 
 /* An output that overlaps the input gets a copy of it to read. */
-static int hex_part(Py_buffer *src, const Py_buffer *dst, Py_ssize_t room)
+static int hex_part(Py_buffer *src, const Py_buffer *dst, size_t room)
 {
     uintptr_t from = (uintptr_t)src->buf, to = (uintptr_t)dst->buf;
-    if (to >= from + (size_t)src->len || from >= to + (size_t)room) return 0;
+    if (to >= from + (size_t)src->len || from >= to + room) return 0;
     PyObject *copy = PyBytes_FromStringAndSize((const char *)src->buf, src->len);
     if (!copy) return -1;
     Py_buffer view;
@@ -56,10 +56,11 @@ static int hex_open(PyObject *const *args, Py_ssize_t count, bool twice, Py_buff
     }
     if (hex_read(args[0], src) != 0) return -1;
     if (hex_write(args[1], dst) == 0) {
-        Py_ssize_t need = twice ? 2 * src->len : src->len / 2;
-        if (dst->len >= need && hex_part(src, dst, need) == 0) return 0;
-        if (dst->len < need)
-            PyErr_Format(PyExc_ValueError, "the output buffer holds %zd bytes, %zd are needed", dst->len, need);
+        size_t need = twice ? 2 * (size_t)src->len : (size_t)src->len / 2;
+        if ((size_t)dst->len < need)
+            PyErr_Format(PyExc_ValueError, "the output buffer holds %zd bytes, %zu are needed", dst->len, need);
+        else if (hex_part(src, dst, need) == 0)
+            return 0;
         PyBuffer_Release(dst);
     }
     PyBuffer_Release(src);

@@ -462,6 +462,18 @@ def test_delete() -> None:
             module.files.delete("a")
 
 
+def test_a_module_that_is_woken_again_has_no_file_open(module: Module) -> None:
+    old = module.files.open("a", "wb")
+    module.wake()
+    with module.files.open("b", "wb") as new:
+        new.write(b"one")
+        old.write(b"FROM-A")
+        with pytest.raises(SocketLost, match="woken: a is no longer open"):
+            old.close()
+        new.write(b"two")
+    assert module.files.read_bytes("b") == b"onetwo"
+
+
 def test_firmware_that_cannot_delete(keeping: World) -> None:
     with keeping.module() as module:
         module.files.write_bytes("a", b"x")

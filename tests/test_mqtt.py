@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import pickle
 from typing import Any
@@ -177,6 +178,35 @@ def test_messages_out_of_bounds_are_refused(module: Module, broker: Broker) -> N
 
 
 # ---- what nobody waited for
+
+
+def test_iteration_ends_when_another_task_disconnects(world: World, broker: Broker) -> None:
+    async def main() -> None:
+        async with await world.async_module() as module:
+            await module.wifi.join("hall", "open sesame")
+            client = await module.mqtt(HERE)
+
+            async def listen() -> list[Any]:
+                return [message async for message in client]
+
+            listening = asyncio.create_task(listen())
+            await asyncio.sleep(1.0)
+            await client.disconnect()
+            assert await listening == []
+
+    world.run(main())
+
+
+@pytest.mark.parametrize("said", [line("ready"), line("+QMTSTAT: 0,1")])
+def test_a_session_that_is_lost_while_it_is_left_and_not_left_is_lost(said: bytes) -> None:
+    words = Scripted()
+    client = session(words)
+    words.on("AT+QMTDISC=0", said)
+    with pytest.raises(FCM360WError):
+        words.drive(client.close())
+    assert not client.connected
+    with pytest.raises(SessionLost):
+        client.check()
 
 
 def test_closing_waits_for_word_of_what_was_published(module: Module, broker: Broker) -> None:

@@ -41,6 +41,10 @@ class Reassigned(Reply):
     why: str = "the module had freed the socket already"
 
 
+class FilesClosed(Reply):
+    """Every file of the module was closed: what handles there were are nobody's.  Only their holders hear of it."""
+
+
 class Lost(Reply):
     """The transport is gone."""
 

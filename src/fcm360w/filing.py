@@ -8,7 +8,7 @@ from functools import partial
 from fcm360w.commands.files import FileMode
 from fcm360w.commands.system import Booted
 from fcm360w.errors import FCM360WError, SocketLost, TransportLost, UsageError
-from fcm360w.events import Event
+from fcm360w.events import Event, FilesClosed
 from fcm360w.flows import files
 from fcm360w.link import Link
 from fcm360w.turns import Turn, Turns, perform, shielded
@@ -17,7 +17,7 @@ MODES = {"rb": FileMode.READ, "wb": FileMode.EMPTY, "ab": FileMode.KEEP}
 
 
 class Held:
-    """A handle.  `lost`: the module restarted, and the handle may be another file's.
+    """A handle.  `lost`: the module restarted or was woken, and the handle may be another file's.
 
     A write that fails may have been done in part, so that nothing can be written after it, lest bytes go twice.
     """
@@ -32,7 +32,7 @@ class Held:
         link.sinks.append(self._hear)
 
     def _hear(self, event: Event) -> bool:
-        if isinstance(event.row, Booted):
+        if isinstance(event.row, (Booted, FilesClosed)):
             self.lost = True
             self._detach()
         return False
@@ -47,7 +47,7 @@ class Held:
         if self.reads is not reads:
             raise UsageError(f"{self.name} is open for {'reading' if self.reads else 'writing'} (manual 2.9.1)")
         if self.lost:
-            raise SocketLost(f"the module restarted: {self.name} is no longer open")
+            raise SocketLost(f"the module restarted or was woken: {self.name} is no longer open")
 
     def read(self, size: int) -> Turns[bytes]:
         """At most so many bytes, and not more than a piece; none at the end."""

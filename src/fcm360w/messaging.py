@@ -102,6 +102,8 @@ class Client:
         self.client_idx = -1
         self.lost: SessionLost | None = None
         self.connected = self.closed = False
+        self._loss: SessionLost | None = None
+        self._leaving = False
         self.received = self.dropped = self.published = 0
         self.subscribed: dict[str, int] = {}
         self._mine = mine
@@ -136,7 +138,9 @@ class Client:
         return True
 
     def _lose(self, error: SessionLost) -> None:
-        if self.connected:
+        if self._leaving:
+            self._loss = self._loss or error  # none, unless it is not left after all
+        elif self.connected:
             self.lost, self.connected = self.lost or error, False
             self._detach()
 
@@ -204,7 +208,7 @@ class Client:
     def _claim(self, client: int) -> None:
         self._strand()
         self.client_idx = client
-        self.lost = None
+        self.lost = self._loss = None
         self.connected = True  # so that what ends it at once is not missed
         self._stored = False
         self._mine.add(client)
@@ -243,12 +247,15 @@ class Client:
         with contextlib.suppress(SessionLost):
             yield from self._emptied()
         if self.connected:
-            self.connected = False  # what ends the session from now on is no loss
+            self._leaving = True
             try:
                 yield from perform(self.link, leave_client(self.client_idx))
             except BaseException:
-                self.connected = True
+                self._leaving = False
+                if self._loss:
+                    self._lose(self._loss)
                 raise
+            self.connected = self._leaving = False
             self._detach()
 
     def _strand(self) -> None:

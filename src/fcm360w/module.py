@@ -190,7 +190,7 @@ class Module(Closing):
         return self.drive(perform(self._link, flow))
 
     def wake(self) -> start.Found:
-        """Bring the module to command mode, echo off, no socket open; what had to be done is also in `found`."""
+        """Bring the module to command mode, echo off, no socket or file open; what was done is in `found`."""
         self.found = self.drive(woken(self._link))
         if self._link.baud is None:
             self._link.pace(self.drive(perform(self._link, start.rate(), trusting=True)))

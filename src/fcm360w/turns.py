@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeVar
 
 from fcm360w.errors import CommandError, CommandTimeout, ProtocolError, TransportLost
-from fcm360w.events import Event, Reassigned
+from fcm360w.events import Event, FilesClosed, Reassigned
 from fcm360w.flows import recover
 from fcm360w.flows.leave import leave
 from fcm360w.flows.recover import Recovery, resync
@@ -162,8 +162,11 @@ def recovered(link: Link) -> Turns[Recovery]:
 
 
 def woken(link: Link) -> Turns[Found]:
-    """Bring the module to command mode, echo off, no socket open."""
-    found = yield from perform(link, wake(link.policy), trusting=True)
+    """Bring the module to command mode, echo off, no socket and no file open; their holders hear of it."""
+    try:
+        found = yield from perform(link, wake(link.policy), trusting=True)
+    finally:
+        link.tell(Event(link.now, FilesClosed()))  # it may have come so far
     for connect_id in found.sockets:
         _freed(link, connect_id, WOKEN)
     return found
@@ -220,7 +223,7 @@ def freed(link: Link) -> Steps[None]:
             with contextlib.suppress(CommandError, ProtocolError):
                 yield from undone()
         except CommandTimeout:
-            link.vain += 1
+            link.vain += undone in link.undone
             if link.vain == MAX_VAIN:
                 _forget(link, undone)
             raise
