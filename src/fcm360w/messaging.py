@@ -101,9 +101,8 @@ class Client:
         self.options = options
         self.client_idx = -1
         self.lost: SessionLost | None = None
-        self.connected = self.closed = False
+        self.connected = self.closed = self._leaving = False
         self._loss: SessionLost | None = None
-        self._leaving = False
         self.received = self.dropped = self.published = 0
         self.subscribed: dict[str, int] = {}
         self._mine = mine

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # the LF must be there, or a payload that begins with one would lose it.
 LINE_END = b"\r\n"
 MAX_COMMAND = 1024
+
+# Seconds beyond the manual's time: a busy host, or the way to the module, may be late by so much.
 MARGIN = 2.0
 
 # A command that crossed with the banner of a module which had just started is answered all the same.
